@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/thread.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+namespace freshline::base {
+
+SchedClass SetOwnSchedClass(SchedClass wanted) {
+  sched_param param{};
+  int policy = SCHED_OTHER;
+  if (wanted == SchedClass::kIdle) policy = SCHED_IDLE;
+  if (wanted == SchedClass::kRealtime) {
+    policy = SCHED_FIFO;
+    param.sched_priority = 1;
+  }
+  // pid 0 is the calling thread. Asking the kernel what it did, instead of
+  // trusting the return value, also covers sandboxes that pretend.
+  sched_setscheduler(0, policy, &param);
+  switch (sched_getscheduler(0)) {
+    case SCHED_IDLE:
+      return SchedClass::kIdle;
+    case SCHED_FIFO:
+      return SchedClass::kRealtime;
+    default:
+      return SchedClass::kNormal;
+  }
+}
+
+void PrepareThread(absl::string_view name, bool punctual) {
+  const std::string cut(name.substr(0, 15));
+  pthread_setname_np(pthread_self(), cut.c_str());
+  if (punctual) prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+}
+
+absl::string_view SchedClassName(SchedClass sched_class) {
+  switch (sched_class) {
+    case SchedClass::kIdle:
+      return "idle";
+    case SchedClass::kRealtime:
+      return "realtime";
+    case SchedClass::kNormal:
+      return "normal";
+  }
+  return "normal";
+}
+
+int64_t ThreadCpuNanos() {
+  timespec ts;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+  return ts.tv_sec * 1'000'000'000LL + ts.tv_nsec;
+}
+
+}  // namespace freshline::base

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <thread>
+
+#include "absl/strings/string_view.h"
+
+namespace freshline::base {
+
+// How the kernel schedules a thread against the others.
+enum class SchedClass {
+  kNormal,    // SCHED_OTHER
+  kIdle,      // SCHED_IDLE: runs only when nothing else wants the core
+  kRealtime,  // SCHED_FIFO, lowest priority; needs CAP_SYS_NICE
+};
+
+// Moves the calling thread into `wanted` and returns the class it has now,
+// which is the old one where the kernel refused.
+SchedClass SetOwnSchedClass(SchedClass wanted);
+
+// Names the calling thread (cut to 15 characters) and, for `punctual` threads,
+// sets its timer slack to 1 ns.
+void PrepareThread(absl::string_view name, bool punctual);
+
+// "normal", "idle" or "realtime".
+absl::string_view SchedClassName(SchedClass sched_class);
+
+// CPU time that the calling thread has consumed, in nanoseconds.
+int64_t ThreadCpuNanos();
+
+}  // namespace freshline::base
