@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "base/ids.h"
+
+namespace freshline::base {
+
+// What the cost of computing one row depends on: known before it runs. The
+// estimator predicts from it, the feature function declares it.
+struct JobShape {
+  GroupId group{};
+  uint32_t events = 0;  // events that will be read
+  uint32_t scans = 0;   // passes over a table (interests); 0: none
+  friend bool operator==(const JobShape&, const JobShape&) = default;
+};
+
+// How true a computed row is to its definition.
+enum class Fidelity : uint8_t { kFull = 1, kApproximate = 2 };
+
+// How a row of an answer was obtained (design: ladder of answers). The values
+// are those of the wire.
+enum class Obtained : uint8_t {
+  kUnset = 0,
+  kAlreadyFresh = 1,
+  kComputedInline = 2,
+  kRefreshed = 3,
+  kApproximated = 4,
+  kWritten = 5,
+  kStaleShed = 6,
+  kStaleDeadline = 7,
+  kStaleError = 8,
+  kDefaultCold = 9,
+};
+inline constexpr int kObtainedCount = 10;
+
+}  // namespace freshline::base

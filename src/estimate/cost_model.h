@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/job_shape.h"
+#include "base/time.h"
+
+namespace freshline::estimate {
+
+// What the scheduler asks about the time that work will take. Const and pure
+// between two observations. Batch is the number of rows computed together, of
+// which `shape` is the largest.
+class CostModel {
+ public:
+  virtual ~CostModel() = default;
+
+  // Expected time of one run.
+  virtual base::Duration Mean(const base::JobShape& shape,
+                              uint32_t batch) const = 0;
+  // A time that a share q of the runs stays within.
+  virtual base::Duration Quantile(const base::JobShape& shape, uint32_t batch,
+                                  double q) const = 0;
+  // The chance that a run ends within `limit`, in [0, 1].
+  virtual double ChanceWithin(const base::JobShape& shape, uint32_t batch,
+                              base::Duration limit) const = 0;
+};
+
+}  // namespace freshline::estimate

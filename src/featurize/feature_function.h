@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "absl/status/status.h"
+#include "base/job_shape.h"
+#include "base/time.h"
+#include "registry/row_layout.h"
+#include "table/event_view.h"
+
+namespace freshline::featurize {
+
+// What a function sees of one key. The events are every accepted one up to the
+// as-of sequence; windows end at window_end_us, inclusive.
+struct Input {
+  table::EventView events;
+  base::UnixMicros window_end_us = 0;
+};
+
+// Working memory of one thread for every function; made once, reused. A
+// function gets the scratch that its MakeScratch() made.
+class Scratch {
+ public:
+  virtual ~Scratch() = default;
+};
+
+// Computes the rows of one feature group.
+//
+// Thread-safety: const methods from any thread, each with its own Scratch.
+// Workers call Compute(): it takes no lock, logs nothing, and allocates only
+// where an output outgrows its capacity.
+class FeatureFunction {
+ public:
+  virtual ~FeatureFunction() = default;
+
+  // Newest events of the source that Compute() looks at; UINT32_MAX for all.
+  virtual uint32_t events_needed() const = 0;
+
+  // The size features that predict the cost of Compute() for this input.
+  // REQUIRES: as Compute(). A few microseconds at most.
+  virtual base::JobShape Shape(const Input& input, Scratch* scratch) const = 0;
+
+  // Cheap enough to run while answering, whatever the key holds.
+  virtual bool always_inline() const = 0;
+
+  virtual std::unique_ptr<Scratch> MakeScratch() const = 0;
+
+  // Computes one row per input. On error no output is used.
+  // REQUIRES: outputs.size() == inputs.size(), 1 to batch_max of the group.
+  virtual absl::Status Compute(std::span<const Input> inputs,
+                               std::span<registry::RowBytes* const> outputs,
+                               Scratch* scratch) const = 0;
+};
+
+}  // namespace freshline::featurize

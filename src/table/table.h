@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <variant>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/ids.h"
+#include "base/job_shape.h"
+#include "base/time.h"
+#include "registry/revision.h"
+#include "table/event_view.h"
+
+namespace freshline::table {
+
+// One event to append; cells in the order of Source::columns.
+// monostate is NULL; BOOL, INT64 and TIMESTAMP are int64_t.
+using Cell = std::variant<std::monostate, int64_t, double, absl::string_view>;
+
+struct Event {
+  base::UnixMicros event_time_us = 0;
+  std::span<const Cell> cells;
+};
+
+enum class AppendResult : uint8_t {
+  kAccepted,
+  kLate,       // behind the allowed lateness or the retention
+  kExhausted,  // a new key, and the table is at its cap of keys or bytes
+};
+
+// What a computation had seen.
+struct AsOf {
+  base::Seq sequence = 0;        // every accepted event up to this one
+  base::UnixMicros time_us = 0;  // when it began; 0: never computed
+};
+
+// A stored feature row. The bytes are in the group's RowLayout.
+struct StoredRow {
+  std::span<const std::byte> bytes;  // empty: nothing stored
+  AsOf as_of;
+  base::UnixMicros event_time_us = 0;  // newest event seen; 0: none
+  base::Fidelity fidelity = base::Fidelity::kFull;
+  bool exists() const { return !bytes.empty(); }
+};
+
+// The staleness of one row.
+struct Signals {
+  uint32_t pending = 0;  // accepted events with sequence > as_of.sequence
+  uint64_t seen = 0;     // events of the key that the row has seen
+  base::UnixMicros first_pending_us = 0;  // arrival of the first not seen
+  base::Seq newest = 0;  // newest sequence of the key's source; 0: none
+};
+
+struct TableOptions {
+  uint64_t keys_max = 10'000'000;
+  uint64_t bytes_max = uint64_t{4} << 30;
+  uint32_t shards = 64;  // a power of two
+};
+
+struct TableStats {
+  uint64_t keys = 0;
+  uint64_t bytes = 0;
+  uint64_t events = 0;
+  uint64_t keys_expired = 0;
+  uint64_t appends_refused = 0;  // kExhausted
+};
+
+// What may be read of one key while its shard is locked: the views are valid
+// only inside the visitor.
+class KeyView {
+ public:
+  virtual base::KeyId id() const = 0;
+  // Events of one source, index into Revision::sources(); empty where none.
+  virtual EventView events(uint32_t source) const = 0;
+  virtual StoredRow row(base::GroupId group) const = 0;
+  virtual Signals signals(base::GroupId group) const = 0;
+  // max(server now, newest accepted event time of the source): the t of the
+  // window (t - w, t] (design, contracts between the rooms).
+  virtual base::UnixMicros window_end_us(uint32_t source,
+                                         base::UnixMicros now_us) const = 0;
+
+ protected:
+  ~KeyView() = default;
+};
+
+// Keyed state in memory: per entity instance, the events of each source and
+// the feature row of each group, with staleness signals.
+//
+// Thread-safety: every method from any thread; shards are locked one at a
+// time, and no visitor may call back into the table.
+// Bounds: keys and bytes by TableOptions, events per key by Source::events_max.
+// Invariants: (1) sequences are taken inside the shard's lock, so a reader
+// under that lock holds every event of the key with a sequence up to
+// newest_sequence(); (2) a row is replaced only by one that has seen more.
+class Table {
+ public:
+  Table(std::shared_ptr<const registry::Revision> revision,
+        TableOptions options);
+  ~Table();
+  Table(const Table&) = delete;
+  Table& operator=(const Table&) = delete;
+
+  struct Appended {
+    AppendResult result = AppendResult::kAccepted;
+    base::KeyId key = base::kNoKey;
+    base::Seq sequence = 0;
+  };
+  // Appends one event to a key (canonical bytes of registry/entity_key.h) of
+  // the source's entity; makes the key where it is new. An out-of-order event
+  // is inserted in place; beyond events_max the oldest is dropped.
+  // Cost: O(log n) and a move of the later events.
+  Appended Append(uint32_t source, absl::string_view key, const Event& event,
+                  base::UnixMicros now_us);
+
+  // Calls visit with the key, or returns false where it does not exist.
+  bool Read(uint32_t entity, absl::string_view key,
+            absl::FunctionRef<void(const KeyView&)> visit) const;
+  bool Read(base::KeyId key,
+            absl::FunctionRef<void(const KeyView&)> visit) const;
+
+  // Stores a computed row. Returns false, and changes nothing, when the key
+  // has ended or the stored row has seen at least as much (same fidelity or
+  // better); a FULL row replaces an APPROXIMATE one of the same sequence.
+  bool Commit(base::RowId row, std::span<const std::byte> bytes, AsOf as_of,
+              base::UnixMicros event_time_us, base::Fidelity fidelity);
+
+  // Visits at most `keys_max` keys, in turn, and removes those with no event
+  // within their retention; trims expired events of the others. Returns the
+  // number removed.
+  size_t Sweep(size_t keys_max, base::UnixMicros now_us);
+
+  // The newest sequence handed out; 0 before the first event. Wait-free.
+  base::Seq newest_sequence() const;
+
+  TableStats Stats() const;
+
+ private:
+  struct Rep;
+  std::unique_ptr<Rep> rep_;
+};
+
+}  // namespace freshline::table
