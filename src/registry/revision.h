@@ -51,7 +51,7 @@ struct Source {
 
 struct ItemTableRef {
   std::string name;
-  std::string path;
+  std::string path;  // as declared: a relative one is resolved by the daemon
   uint32_t dim = 0;
 };
 
@@ -77,8 +77,8 @@ struct Aggregate {
 };
 
 struct Embedding {
-  uint32_t item_table = 0;
-  uint32_t item_column = 0;
+  uint32_t item_table = 0;   // index into Revision::item_tables()
+  uint32_t item_column = 0;  // of the source; INT64
   uint32_t last_events = 50;
   double decay = 0.4;
 };
@@ -86,9 +86,9 @@ struct Embedding {
 struct Retrieval {
   uint32_t item_table = 0;
   uint32_t item_column = 0;
-  std::optional<uint32_t> category_column;
-  std::optional<uint32_t> brand_column;
-  std::optional<uint32_t> price_column;
+  std::optional<uint32_t> category_column;  // INT64
+  std::optional<uint32_t> brand_column;     // STRING
+  std::optional<uint32_t> price_column;     // FLOAT64
   uint32_t last_events = 50;
   uint32_t top = 20;
 };
@@ -136,7 +136,8 @@ struct FeatureRef {
 };
 
 // What a query for a feature service, or for a list of references, does:
-// resolved once, shared by every query that asks for the same.
+// resolved once, shared by every query that asks for the same. At most 256
+// features, each at most once.
 struct QueryPlan {
   base::FlowId flow{};
   std::vector<FeatureRef> features;   // in the order of the answer
@@ -148,10 +149,13 @@ struct QueryPlan {
   base::Duration budget_max{};
 };
 
+// Largest budget of a query where the service declares none, in SLOs.
+inline constexpr int kBudgetPerSlo = 10;
+
 struct FeatureService {
   std::string name;
-  base::FlowId flow{};
-  double weight = 1;
+  base::FlowId flow{};  // its index in Revision::services()
+  double weight = 1;    // share of the workers
   std::shared_ptr<const QueryPlan> plan;
 };
 
@@ -166,7 +170,8 @@ class Revision {
     std::vector<ItemTableRef> item_tables;
     std::vector<FeatureGroup> groups;  // groups[i].id == i
     std::vector<FeatureService> services;
-    base::Duration adhoc_slo{};  // of queries by references
+    base::Duration adhoc_slo{};  // of queries by references, which may ask for
+                                 // a budget of up to kBudgetPerSlo times this
   };
   explicit Revision(Contents contents);
 
@@ -184,6 +189,12 @@ class Revision {
     return contents_.groups[base::ToInt(id)];
   }
 
+  // The flow of every query by references, of weight 1: the one after those of
+  // the services.
+  base::FlowId adhoc_flow() const {
+    return base::FlowId{static_cast<uint32_t>(contents_.services.size())};
+  }
+
   // nullptr where there is none of that name. O(1).
   const FeatureService* FindService(absl::string_view name) const;
   const Source* FindSource(absl::string_view name) const;
@@ -191,8 +202,8 @@ class Revision {
 
   // The plan of explicit references "group:feature" ("group:*" for all).
   // Returns: NOT_FOUND naming the reference and the nearest known names;
-  // INVALID_ARGUMENT for a malformed or repeated one. Cost: O(references);
-  // callers cache.
+  // INVALID_ARGUMENT for a malformed or repeated one, for none at all, or for
+  // more than 256 features. Cost: O(features^2), at most; callers cache.
   absl::StatusOr<std::shared_ptr<const QueryPlan>> PlanReferences(
       absl::Span<const std::string> references) const;
 

@@ -21,6 +21,8 @@ namespace freshline::registry {
 //
 // List elements are 8 bytes each; a list of strings is a sequence of
 // {uint32 length, bytes} padded to 4. Offsets are from the start of the row.
+// A row is at most 4 GiB. The bytes are aligned as operator new aligns, so that
+// vectors and lists are read in place.
 using RowBytes = std::vector<std::byte>;
 
 // Where the features of one group stand in its rows. Immutable.
@@ -42,8 +44,10 @@ class RowLayout {
 };
 
 // Reads a packed row. A view: valid while the bytes are.
-// REQUIRES of each getter: status(i) is one that has a value, and the type of
-// feature i is the getter's.
+// REQUIRES: the row was written with this layout and begins 8-aligned, as
+// RowBytes do. Of each getter: status(i) is one that has a value, and the type
+// of feature i is the getter's.
+// Cost: every getter is O(1); AppendStringList is O(strings).
 class RowView {
  public:
   RowView(const RowLayout& layout, std::span<const std::byte> row)
@@ -72,8 +76,11 @@ class RowView {
 };
 
 // Writes a packed row into a buffer that it clears first. Features that are
-// not set are NULL. Each feature is set at most once. Allocates only when the
-// row outgrows the buffer's capacity.
+// not set are NULL; one that is set is PRESENT until SetStatus() says
+// otherwise. Each feature is set at most once. Allocates only when the row
+// outgrows the buffer's capacity.
+//
+// Thread-safety: none. The layout and the buffer outlive the writer.
 class RowWriter {
  public:
   RowWriter(const RowLayout& layout, RowBytes* out);
@@ -84,7 +91,8 @@ class RowWriter {
   void SetFloat64(size_t i, double v);
   void SetString(size_t i, absl::string_view v);
   void SetVector(size_t i, std::span<const float> v);  // REQUIRES: size == dim
-  // Returns the uninitialised floats of the slot, to be filled in place.
+  // Returns the floats of the slot, zeros, to be filled in place. Valid until
+  // the next SetString() or Set...List().
   std::span<float> MutableVector(size_t i);
   void SetInt64List(size_t i, std::span<const int64_t> v);
   void SetFloat64List(size_t i, std::span<const double> v);

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "absl/strings/string_view.h"
+
 namespace freshline::registry {
 
 enum class Scalar : uint8_t {
@@ -13,6 +15,9 @@ enum class Scalar : uint8_t {
   kString = 4,
   kTimestamp = 5,  // int64 Unix microseconds
 };
+
+// "INT64", as definitions write it.
+absl::string_view ScalarName(Scalar scalar);
 
 // The declared type of a feature: a scalar, a list of scalars, or a vector of
 // `dim` 32-bit floats.

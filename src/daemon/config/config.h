@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/time.h"
+
+// The configuration of freshlined: a textproto of freshline.config.v1.Daemon
+// (meaning, unit, range and default of every knob stand there) becomes one
+// plain immutable value, complete and in range. The protobuf types end here.
+
+namespace freshline::daemon {
+
+// Where to listen: a TCP port or a Unix socket.
+struct ListenAddress {
+  std::string host;       // a name, or an IPv4 or IPv6 address, no brackets
+  uint16_t port = 0;      // 0: take a free one
+  std::string unix_path;  // absolute; not empty: a Unix socket, no host
+
+  bool is_unix() const { return !unix_path.empty(); }
+  friend bool operator==(const ListenAddress&, const ListenAddress&) = default;
+};
+
+// Reads "host:port", "[::1]:port" or "unix:/path".
+// Returns: INVALID_ARGUMENT naming the text and what is wrong with it.
+absl::StatusOr<ListenAddress> ParseListenAddress(absl::string_view text);
+
+// The text that ParseListenAddress() reads back, and that gRPC listens on.
+std::string FormatListenAddress(const ListenAddress& address);
+
+// Whether only this machine can reach it: a Unix socket, "localhost",
+// 127.0.0.0/8, ::1. Any other name is taken to be reachable from outside; it
+// is not looked up.
+bool IsLoopback(const ListenAddress& address);
+
+enum class SchedulerPolicy : uint8_t {
+  kSloAware,
+  kEdf,
+  kFifo,
+  kStaleThenRefresh,
+  kEagerFifo,
+};
+
+// "slo_aware", as the configuration writes it.
+absl::string_view SchedulerPolicyName(SchedulerPolicy policy);
+
+struct SchedulerConfig {
+  SchedulerPolicy policy = SchedulerPolicy::kSloAware;
+  uint32_t workers = 1;
+  bool workers_idle_class = true;  // SCHED_IDLE
+  bool dispatcher_realtime = true;
+  base::Duration guard_floor{};
+  base::Duration guard_overshoot_max{};
+  uint32_t tickets_max = 0;
+  uint32_t background_rows_max = 0;
+  bool background = true;
+  uint32_t batch_max = 1;
+  base::Duration inline_cost_max{};
+  uint32_t quarantine_failures = 0;
+  base::Duration failure_backoff{};
+  friend bool operator==(const SchedulerConfig&,
+                         const SchedulerConfig&) = default;
+};
+
+struct EstimatorConfig {
+  uint32_t profile_runs = 0;
+  uint32_t half_life_runs = 0;
+  base::Duration probe_interval{};
+  friend bool operator==(const EstimatorConfig&,
+                         const EstimatorConfig&) = default;
+};
+
+struct TableConfig {
+  uint64_t keys_max = 0;
+  uint64_t bytes_max = 0;
+  uint32_t shards = 1;  // a power of two
+  friend bool operator==(const TableConfig&, const TableConfig&) = default;
+};
+
+struct IngestConfig {
+  base::Duration future_max{};
+  uint32_t producers_max = 0;
+  friend bool operator==(const IngestConfig&, const IngestConfig&) = default;
+};
+
+struct RpcConfig {
+  uint32_t pollers = 1;
+  uint32_t receive_bytes_max = 0;  // fits int, as gRPC wants it
+  uint32_t send_bytes_max = 0;     // "
+  uint32_t streams_per_connection_max = 0;
+  uint32_t requests_in_flight_max = 0;
+  uint32_t rows_per_request_max = 0;
+  uint32_t events_per_request_max = 0;
+  base::Duration drain_delay{};
+  base::Duration drain_timeout{};
+  uint32_t memory_quota_bytes = 0;
+  bool reflection = false;
+  friend bool operator==(const RpcConfig&, const RpcConfig&) = default;
+};
+
+// Everything that the daemon is told, complete: made by LoadConfig() only, so
+// that every value is in range. Paths are absolute.
+struct DaemonConfig {
+  std::vector<ListenAddress> listen;  // at least one, distinct
+  bool allow_insecure_off_loopback = false;
+  std::string port_file;                 // empty: none
+  std::vector<std::string> definitions;  // at least one, distinct
+  std::string item_table_dir;
+  SchedulerConfig scheduler;
+  EstimatorConfig estimator;
+  TableConfig table;
+  IngestConfig ingest;
+  RpcConfig rpc;
+
+  // Whether any address can be reached from another machine: then the daemon
+  // warns at start and every hour.
+  bool off_loopback() const;
+  friend bool operator==(const DaemonConfig&, const DaemonConfig&) = default;
+};
+
+// Reads the file at `path`, fills in defaults and validates. `cores` is the
+// default number of workers. Relative paths in the file start at its
+// directory.
+// Returns: NOT_FOUND or PERMISSION_DENIED for the file itself, else
+// INVALID_ARGUMENT with every violation, one per line, as
+// "file:line:column: field: what is wrong, and the remedy".
+absl::StatusOr<DaemonConfig> LoadConfig(const std::string& path,
+                                        uint32_t cores);
+
+// The same from a text; `path` is what violations call it, and where relative
+// paths start. Nothing is read.
+absl::StatusOr<DaemonConfig> ParseConfig(absl::string_view text,
+                                         const std::string& path,
+                                         uint32_t cores);
+
+// The configuration as textproto with every field written out:
+// ParseConfig() of it gives an equal value, wherever it is stored.
+std::string PrintConfig(const DaemonConfig& config);
+
+}  // namespace freshline::daemon
