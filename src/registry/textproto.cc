@@ -80,7 +80,7 @@ class Collector final : public google::protobuf::io::ErrorCollector {
 
 void Violations::Add(absl::string_view where, absl::string_view message) {
   if (count_++ < kReportedMax) {
-    lines_.push_back(absl::StrCat(where, ": ", message));
+    lines_.push_back(absl::StrCat(where, where.empty() ? "" : ": ", message));
   }
 }
 

@@ -23,7 +23,8 @@ class Violations {
  public:
   static constexpr size_t kReportedMax = 100;
 
-  // `where` is "file:line:column", or as much of it as is known.
+  // `where` is "file:line:column", or as much of it as is known; empty where
+  // the message says it.
   void Add(absl::string_view where, absl::string_view message);
 
   size_t size() const { return count_; }
