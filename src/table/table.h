@@ -31,7 +31,7 @@ struct Event {
 enum class AppendResult : uint8_t {
   kAccepted,
   kLate,       // behind the allowed lateness or the retention
-  kExhausted,  // a new key, and the table is at its cap of keys or bytes
+  kExhausted,  // a new key at the cap of keys or bytes; any at the hard limit
 };
 
 // What a computation had seen.
@@ -49,24 +49,32 @@ struct StoredRow {
   bool exists() const { return !bytes.empty(); }
 };
 
-// The staleness of one row.
+// The staleness of one row. An event that the cap or the retention dropped
+// after it was accepted stays pending until the next commit, and counts as seen
+// from then on: no computation will see it.
 struct Signals {
   uint32_t pending = 0;  // accepted events with sequence > as_of.sequence
-  uint64_t seen = 0;     // events of the key that the row has seen
-  base::UnixMicros first_pending_us = 0;  // arrival of the first not seen
+  uint64_t seen = 0;     // events of the key that are not pending
+  // Arrival of the first pending event; 0: none. After a commit that leaves
+  // events pending it is the later of its old value and as_of.time_us, which
+  // is early by no more than the computation took.
+  base::UnixMicros first_pending_us = 0;
   base::Seq newest = 0;  // newest sequence of the key's source; 0: none
 };
 
 struct TableOptions {
   uint64_t keys_max = 10'000'000;
+  // At this many bytes, events of new keys are refused. The keys that exist go
+  // on until the hard limit, a quarter above: from there every event is
+  // refused, and so is a row that needs more memory than the one it replaces.
   uint64_t bytes_max = uint64_t{4} << 30;
-  uint32_t shards = 64;  // a power of two
+  uint32_t shards = 64;  // a power of two, 1 to 1024
 };
 
 struct TableStats {
   uint64_t keys = 0;
-  uint64_t bytes = 0;
-  uint64_t events = 0;
+  uint64_t bytes = 0;   // of keys, events and rows; allocator's share apart
+  uint64_t events = 0;  // stored
   uint64_t keys_expired = 0;
   uint64_t appends_refused = 0;  // kExhausted
 };
@@ -77,7 +85,9 @@ class KeyView {
  public:
   virtual base::KeyId id() const = 0;
   // Events of one source, index into Revision::sources(); empty where none.
+  // Expired ones may be among them: windows never reach that far.
   virtual EventView events(uint32_t source) const = 0;
+  // Of a group of another entity: a row that does not exist.
   virtual StoredRow row(base::GroupId group) const = 0;
   virtual Signals signals(base::GroupId group) const = 0;
   // max(server now, newest accepted event time of the source): the t of the
@@ -93,11 +103,14 @@ class KeyView {
 // the feature row of each group, with staleness signals.
 //
 // Thread-safety: every method from any thread; shards are locked one at a
-// time, and no visitor may call back into the table.
+// time, and no visitor may call back into the table but newest_sequence().
 // Bounds: keys and bytes by TableOptions, events per key by Source::events_max.
 // Invariants: (1) sequences are taken inside the shard's lock, so a reader
 // under that lock holds every event of the key with a sequence up to
-// newest_sequence(); (2) a row is replaced only by one that has seen more.
+// newest_sequence(); (2) a row is replaced only by one that has seen more; (3)
+// the same calls in the same order give the same KeyIds in every process.
+// Cost: a read of a key is one hash of its bytes, one lock and two or three
+// cache misses; by KeyId it is without the hash.
 class Table {
  public:
   Table(std::shared_ptr<const registry::Revision> revision,
@@ -113,7 +126,11 @@ class Table {
   };
   // Appends one event to a key (canonical bytes of registry/entity_key.h) of
   // the source's entity; makes the key where it is new. An out-of-order event
-  // is inserted in place; beyond events_max the oldest is dropped.
+  // is inserted in place; beyond events_max the oldest is dropped. With t =
+  // max(now_us, newest event time of the key and source), events up to
+  // t - retention are LATE, and trimmed where they are stored; so is one older
+  // than the newest by more than the allowed lateness.
+  // REQUIRES: one cell per column, NULL or of its type.
   // Cost: O(log n) and a move of the later events.
   Appended Append(uint32_t source, absl::string_view key, const Event& event,
                   base::UnixMicros now_us);
@@ -125,20 +142,28 @@ class Table {
             absl::FunctionRef<void(const KeyView&)> visit) const;
 
   // Stores a computed row. Returns false, and changes nothing, when the key
-  // has ended or the stored row has seen at least as much (same fidelity or
-  // better); a FULL row replaces an APPROXIMATE one of the same sequence.
+  // has ended, the stored row has seen at least as much, or the hard limit is
+  // reached (TableOptions). Of two rows the one of the newer sequence has seen
+  // more; of the same sequence, the FULL one; then the later one, so that a
+  // row that is only too old can be renewed.
+  // REQUIRES: `bytes` is not empty.
   bool Commit(base::RowId row, std::span<const std::byte> bytes, AsOf as_of,
               base::UnixMicros event_time_us, base::Fidelity fidelity);
 
   // Visits at most `keys_max` keys, in turn, and removes those with no event
   // within their retention; trims expired events of the others. Returns the
-  // number removed.
+  // number removed. A place that a removed key left counts as a visit.
   size_t Sweep(size_t keys_max, base::UnixMicros now_us);
 
   // The newest sequence handed out; 0 before the first event. Wait-free.
   base::Seq newest_sequence() const;
 
+  // Counted as things change; not one moment's state under concurrent writes.
   TableStats Stats() const;
+
+  // The same, with keys, bytes and events counted afresh: what Stats() must
+  // give while nothing changes. Cost: O(everything), a shard at a time.
+  TableStats Measure() const;
 
  private:
   struct Rep;
