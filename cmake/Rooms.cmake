@@ -6,6 +6,12 @@
 # interface library. Headers are included as "room/header.h".
 function(freshline_room name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  foreach(dep IN LISTS ARG_DEPS)
+    if(dep MATCHES "^freshline::" AND NOT TARGET ${dep})
+      message(WARNING "${name} left out: there is no ${dep}")
+      return()
+    endif()
+  endforeach()
   if(ARG_SOURCES)
     add_library(freshline_${name} STATIC ${ARG_SOURCES})
     target_include_directories(freshline_${name}
@@ -26,6 +32,12 @@ endfunction()
 # so that a start-up of gtest is paid once.
 function(freshline_test name)
   cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;DEPS" ${ARGN})
+  foreach(dep IN LISTS ARG_DEPS)
+    if(dep MATCHES "^freshline::" AND NOT TARGET ${dep})
+      message(WARNING "${name} left out: there is no ${dep}")
+      return()
+    endif()
+  endforeach()
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} freshline_test_support

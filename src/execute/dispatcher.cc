@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "execute/dispatcher.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace freshline::execute {
+
+using base::Duration;
+using base::MonoTime;
+using base::Obtained;
+using base::TicketId;
+using schedule::Action;
+
+namespace {
+
+// Between so many messages the workers and the timer get their turn.
+constexpr size_t kMessagesPerTurn = 16;
+constexpr uint64_t kDecisionSample = 8;
+constexpr Duration kPublishEvery = std::chrono::milliseconds(100);
+
+}  // namespace
+
+Dispatcher::Dispatcher(Options options, Rooms rooms)
+    : options_(options),
+      rooms_(std::move(rooms)),
+      inbox_(options.inbox_max),
+      guard_ns_(options.guard.floor.count()),
+      guard_(options.guard),
+      group_runs_(rooms_.source_of_group.size()) {
+  rooms_.policy->SetWorkers(rooms_.workers->size(), rooms_.clock->Now(),
+                            &actions_);
+  Apply();
+  PublishStats();
+}
+
+Dispatcher::~Dispatcher() {
+  inbox_.Close();
+  inbox_.DrainTo(&batch_);
+  for (Message& message : batch_) {
+    if (message.query != nullptr) message.query->Send();
+  }
+  for (auto& [ticket, waiting] : waiting_) waiting.query->Send();
+}
+
+std::optional<TicketId> Dispatcher::Submit(
+    std::unique_ptr<WaitingQuery>&& query) {
+  Message message;
+  message.ticket =
+      TicketId{next_ticket_.fetch_add(1, std::memory_order_relaxed)};
+  message.query = std::move(query);
+  const TicketId ticket = message.ticket;
+  bool was_empty = false;
+  if (stopping_.load(std::memory_order_relaxed) ||
+      !inbox_.TryPush(std::move(message), &was_empty)) {
+    query = std::move(message.query);
+    refused_full_.fetch_add(1, std::memory_order_relaxed);
+    return std::nullopt;
+  }
+  if (was_empty) rooms_.waker->Wake();
+  return ticket;
+}
+
+void Dispatcher::Cancel(TicketId ticket) {
+  Message message;
+  message.kind = Message::Kind::kCancel;
+  message.ticket = ticket;
+  bool was_empty = false;
+  // A lost cancellation costs work, never lateness.
+  if (inbox_.TryPush(std::move(message), &was_empty) && was_empty) {
+    rooms_.waker->Wake();
+  }
+}
+
+void Dispatcher::Changed(base::RowId row, base::Seq newest,
+                         const schedule::Signals& signals) {
+  Message message;
+  message.kind = Message::Kind::kChanged;
+  message.row = row;
+  message.newest = newest;
+  message.signals = signals;
+  bool was_empty = false;
+  if (inbox_.TryPush(std::move(message), &was_empty) && was_empty) {
+    rooms_.waker->Wake();
+  }
+}
+
+MonoTime Dispatcher::Step() {
+  TakeFinished();
+  TickIfDue();
+  inbox_.DrainTo(&batch_);
+  for (size_t i = 0; i < batch_.size(); ++i) {
+    Handle(&batch_[i]);
+    if (i % kMessagesPerTurn == kMessagesPerTurn - 1) {
+      TakeFinished();
+      TickIfDue();
+    }
+  }
+  batch_.clear();
+  TickIfDue();
+  const MonoTime now = rooms_.clock->Now();
+  if (now >= next_publish_) {
+    PublishStats();
+    next_publish_ = now + kPublishEvery;
+  }
+  const MonoTime wake = rooms_.policy->NextWake();
+  const bool active = !waiting_.empty() || busy_ > 0;
+  return active ? std::min(wake, next_publish_) : wake;
+}
+
+void Dispatcher::Run() {
+  while (true) {
+    const MonoTime next = Step();
+    if (stopping_.load(std::memory_order_acquire) && waiting_.empty() &&
+        inbox_.size() == 0) {
+      break;
+    }
+    rooms_.waker->WaitUntil(next);
+  }
+  PublishStats();
+}
+
+void Dispatcher::Stop() {
+  stopping_.store(true, std::memory_order_release);
+  rooms_.waker->Wake();
+}
+
+void Dispatcher::Handle(Message* message) {
+  const bool sampled = ++decisions_ % kDecisionSample == 0;
+  const MonoTime begin = rooms_.clock->Now();
+  switch (message->kind) {
+    case Message::Kind::kSubmit:
+      Arrive(message->ticket, std::move(message->query));
+      return;
+    case Message::Kind::kCancel:
+      if (waiting_.erase(message->ticket) == 0) return;
+      ++own_.cancelled;
+      rooms_.policy->Cancel(message->ticket, begin, &actions_);
+      break;
+    case Message::Kind::kChanged:
+      rooms_.policy->Changed(message->row, message->newest, message->signals,
+                             begin, &actions_);
+      break;
+  }
+  if (sampled) decision_ns_.Record((rooms_.clock->Now() - begin).count());
+  Apply();
+}
+
+void Dispatcher::Arrive(TicketId id, std::unique_ptr<WaitingQuery> query) {
+  const MonoTime now = rooms_.clock->Now();
+  const MonoTime answer_by = query->deadline() - guard_.Current();
+  const std::span<const schedule::Need> needs = query->needs();
+  open_needs_.clear();
+  for (size_t i = 0; i < needs.size(); ++i) {
+    // A job may have ended between the query's look at the table and now.
+    bool satisfied = false;
+    rooms_.table->Read(needs[i].row.key, [&](const table::KeyView& key) {
+      const table::StoredRow row = key.row(needs[i].row.group);
+      if (!row.exists() || !query->SatisfiedBy(i, row)) return;
+      satisfied = true;
+      query->Patch(i, row, key.signals(needs[i].row.group).pending,
+                   Obtained::kRefreshed);
+    });
+    if (satisfied) continue;
+    if (answer_by <= now) {
+      query->Settle(i, Obtained::kStaleDeadline);
+    } else {
+      open_needs_.push_back(needs[i]);
+    }
+  }
+  if (open_needs_.empty()) {
+    SendNow(query.get(), base::kInfiniteFuture);
+    return;
+  }
+  const schedule::Ticket ticket{id, query->flow(), answer_by, open_needs_};
+  waiting_[id] = {std::move(query), answer_by};
+  const bool sampled = decisions_ % kDecisionSample == 0;
+  const MonoTime begin = rooms_.clock->Now();
+  rooms_.policy->Arrive(ticket, begin, &actions_);
+  if (sampled) decision_ns_.Record((rooms_.clock->Now() - begin).count());
+  Apply();
+}
+
+void Dispatcher::TakeFinished() {
+  while (const auto worker = rooms_.workers->NextFinished()) {
+    TakeResults(*worker);
+  }
+}
+
+void Dispatcher::TakeResults(base::WorkerId worker) {
+  const Job& job = rooms_.workers->job(worker);
+  --busy_;
+  RecordRun(job);
+  results_.clear();
+  row_used_.assign(job.row_count, false);
+  std::vector<bool> stored(job.row_count, false);
+  for (size_t i = 0; i < job.row_count; ++i) {
+    const Job::Row& row = job.rows[i];
+    if (job.status.ok()) {
+      stored[i] = rooms_.table->Commit(row.row, row.output, row.as_of,
+                                       row.event_time_us, job.fidelity);
+      ++own_.rows_computed;
+    }
+    results_.push_back({row.row, row.as_of.sequence, job.status.ok()});
+  }
+  finished_job_ = &job;
+  rooms_.policy->Done(job.id, results_, rooms_.clock->Now(), &actions_);
+  // Settlements and answers read the job's output, and a start may overwrite
+  // it: the policy orders them so that starts come from idle workers only.
+  Apply();
+  finished_job_ = nullptr;
+  for (size_t i = 0; i < job.row_count; ++i) {
+    if (job.status.ok() && !stored[i] && !row_used_[i]) ++own_.rows_wasted;
+  }
+}
+
+void Dispatcher::RecordRun(const Job& job) {
+  const auto batch = static_cast<uint32_t>(job.row_count);
+  GroupRuns& runs = group_runs_[base::ToInt(job.group)];
+  if (!job.status.ok()) {
+    ++runs.failures;
+    ++own_.failures;
+    return;
+  }
+  runs.actual_ns.Record(job.run_time.count());
+  rooms_.estimator->Observe(job.shape, batch, job.run_time);
+  rooms_.inline_costs->Observe(job.group, job.run_time / batch);
+}
+
+void Dispatcher::TickIfDue() {
+  const MonoTime now = rooms_.clock->Now();
+  if (now < rooms_.policy->NextWake()) return;
+  rooms_.policy->Tick(now, &actions_);
+  Apply();
+}
+
+void Dispatcher::Apply() {
+  // Answers first: a start copies snapshots, and must not overwrite the output
+  // of the job that is being taken home.
+  for (const Action& action : actions_.list) {
+    if (action.kind == Action::Kind::kSettle) Settle(action);
+    if (action.kind == Action::Kind::kAnswer) Answer(action.ticket);
+  }
+  for (const Action& action : actions_.list) {
+    if (action.kind == Action::Kind::kStart) StartJob(action);
+  }
+  actions_.Clear();
+}
+
+void Dispatcher::StartJob(const Action& action) {
+  Job& job = rooms_.workers->job(action.worker);
+  const base::RowId* rows = actions_.rows.data() + action.rows_begin;
+  job.id = action.job;
+  job.group = rows[0].group;
+  job.function = (*rooms_.functions)[base::ToInt(job.group)].get();
+  job.fidelity = action.fidelity;
+  job.background = action.background;
+  job.row_count = action.rows_count;
+  FRESHLINE_CHECK(job.row_count <= job.rows.size());
+  const uint32_t source = rooms_.source_of_group[base::ToInt(job.group)];
+  const base::UnixMicros now_us = rooms_.clock->WallNowMicros();
+  for (size_t i = 0; i < job.row_count; ++i) {
+    Job::Row& row = job.rows[i];
+    row.row = rows[i];
+    row.events.Clear();
+    row.event_time_us = 0;
+    row.window_end_us = now_us;
+    row.as_of = {rooms_.table->newest_sequence(), now_us};
+    rooms_.table->Read(rows[i].key, [&](const table::KeyView& key) {
+      const table::EventView events = key.events(source);
+      row.events.CopyNewest(events, job.function->events_needed());
+      row.window_end_us = key.window_end_us(source, now_us);
+      // Read under the shard's lock: every event of the key up to it is here.
+      row.as_of.sequence = rooms_.table->newest_sequence();
+      if (!events.empty()) {
+        row.event_time_us = events.event_time_us[events.size - 1];
+      }
+    });
+  }
+  ++busy_;
+  rooms_.workers->Start(action.worker);
+}
+
+void Dispatcher::Settle(const Action& action) {
+  const auto it = waiting_.find(action.ticket);
+  if (it == waiting_.end()) return;
+  WaitingQuery& query = *it->second.query;
+  const std::span<const schedule::Need> needs = query.needs();
+  const auto found = std::lower_bound(
+      needs.begin(), needs.end(), action.row,
+      [](const schedule::Need& n, base::RowId row) { return n.row < row; });
+  if (found == needs.end() || found->row != action.row) {
+    FRESHLINE_BUG("the policy settled a row that the ticket does not need");
+    return;
+  }
+  const auto need = static_cast<size_t>(found - needs.begin());
+  if (action.reason != Obtained::kRefreshed &&
+      action.reason != Obtained::kApproximated) {
+    query.Settle(need, action.reason);
+    return;
+  }
+  uint32_t pending = 0;
+  rooms_.table->Read(action.row.key, [&](const table::KeyView& key) {
+    pending = key.signals(action.row.group).pending;
+  });
+  const Job& job = *finished_job_;
+  for (size_t i = 0; i < job.row_count; ++i) {
+    const Job::Row& row = job.rows[i];
+    if (row.row != action.row) continue;
+    row_used_[i] = true;
+    query.Patch(need, {row.output, row.as_of, row.event_time_us, job.fidelity},
+                pending, action.reason);
+  }
+}
+
+void Dispatcher::Answer(TicketId ticket) {
+  const auto it = waiting_.find(ticket);
+  if (it == waiting_.end()) return;
+  Waiting waiting = std::move(it->second);
+  waiting_.erase(it);
+  SendNow(waiting.query.get(), waiting.answer_by);
+}
+
+void Dispatcher::SendNow(WaitingQuery* query, MonoTime answer_by) {
+  const MonoTime before = rooms_.clock->Now();
+  query->Send();
+  const MonoTime after = rooms_.clock->Now();
+  if (after > query->deadline()) ++own_.late;
+  if (before >= answer_by) {
+    guard_.Observe(after - answer_by);
+    guard_ns_.store(guard_.Current().count(), std::memory_order_relaxed);
+  }
+}
+
+void Dispatcher::PublishStats() {
+  DispatcherStats stats = own_;
+  stats.policy = rooms_.policy->Stats();
+  stats.tickets_refused_full = refused_full_.load(std::memory_order_relaxed);
+  stats.workers_busy = busy_;
+  stats.guard = guard_.Current();
+  stats.overshoot_p999 = guard_.overshoot();
+  stats.decision_ns_p50 = decision_ns_.Quantile(0.5);
+  stats.decision_ns_p99 = decision_ns_.Quantile(0.99);
+  std::vector<GroupRunStats> groups;
+  for (uint32_t g = 0; g < group_runs_.size(); ++g) {
+    const GroupRuns& runs = group_runs_[g];
+    const estimate::Calibration calibration =
+        rooms_.estimator->CalibrationOf(base::GroupId{g});
+    if (calibration.runs == 0 && runs.failures == 0) continue;
+    groups.push_back({base::GroupId{g}, runs.failures,
+                      Duration(runs.actual_ns.Quantile(0.5)),
+                      Duration(runs.actual_ns.Quantile(0.99)), calibration});
+  }
+  base::MutexLock lock(&stats_mu_);
+  published_ = stats;
+  published_groups_ = std::move(groups);
+}
+
+DispatcherStats Dispatcher::Stats() const {
+  base::MutexLock lock(&stats_mu_);
+  return published_;
+}
+
+std::vector<GroupRunStats> Dispatcher::GroupStats() const {
+  base::MutexLock lock(&stats_mu_);
+  return published_groups_;
+}
+
+}  // namespace freshline::execute

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
+#include "base/bounded_queue.h"
+#include "base/clock.h"
+#include "base/histogram.h"
+#include "base/mutex.h"
+#include "base/waker.h"
+#include "estimate/estimator.h"
+#include "execute/guard.h"
+#include "execute/inline_costs.h"
+#include "execute/waiting_query.h"
+#include "execute/worker_pool.h"
+#include "featurize/feature_function.h"
+#include "schedule/policy.h"
+#include "table/table.h"
+
+namespace freshline::execute {
+
+// Counters of one dispatcher since its start.
+struct DispatcherStats {
+  schedule::PolicyStats policy;
+  uint64_t tickets_refused_full = 0;
+  uint64_t cancelled = 0;
+  uint64_t late = 0;  // sent after their deadline
+  uint64_t rows_computed = 0;
+  uint64_t rows_wasted = 0;  // used by no answer, and not newer when committed
+  uint64_t failures = 0;
+  uint32_t workers_busy = 0;
+  base::Duration guard{};
+  base::Duration overshoot_p999{};
+  int64_t decision_ns_p50 = 0;
+  int64_t decision_ns_p99 = 0;
+};
+
+// Predictions against reality of one feature group.
+struct GroupRunStats {
+  base::GroupId group{};
+  uint64_t failures = 0;
+  base::Duration actual_p50{};
+  base::Duration actual_p99{};
+  estimate::Calibration calibration;
+};
+
+// Drives the policy: the one thread that owns the waiting queries, starts
+// jobs, commits what the workers bring home, and sends every answer at its
+// time.
+//
+// Thread-safety: Submit(), Cancel(), Changed(), guard() and the statistics
+// from any thread; Step() and Run() from the one that drives.
+// Bounds: `inbox_max` messages; a full inbox refuses, it never blocks.
+// Cost: Submit() is one short lock and at most one wake-up.
+class Dispatcher {
+ public:
+  struct Options {
+    Guard::Options guard;
+    size_t inbox_max = 10'000;
+  };
+  struct Rooms {
+    const base::Clock* clock;
+    base::Waker* waker;
+    table::Table* table;
+    const std::vector<std::unique_ptr<featurize::FeatureFunction>>* functions;
+    estimate::Estimator* estimator;  // owned by the driving thread
+    schedule::Policy* policy;        // "
+    WorkerPool* workers;
+    InlineCosts* inline_costs;
+    // Index into Revision::sources() of each group, by GroupId.
+    std::vector<uint32_t> source_of_group;
+  };
+  Dispatcher(Options options, Rooms rooms);
+  // Unsent queries are sent as they stand.
+  ~Dispatcher();
+
+  // Takes `query` and returns its ticket, or leaves it and returns nullopt
+  // when the inbox is full or Stop() was called: the caller then answers with
+  // what is stored.
+  std::optional<base::TicketId> Submit(std::unique_ptr<WaitingQuery>&& query);
+
+  // Forgets a ticket without sending it. Does nothing if it is gone.
+  void Cancel(base::TicketId ticket);
+
+  // An event changed a row. Dropped when the inbox is full: the next event or
+  // query of the key tells again.
+  void Changed(base::RowId row, base::Seq newest,
+               const schedule::Signals& signals);
+
+  // The guard in force, for admission of queries that cannot wait at all.
+  base::Duration guard() const {
+    return base::Duration(guard_ns_.load(std::memory_order_relaxed));
+  }
+
+  // Does all that is due at the clock's now. Returns when to be called next,
+  // unless woken before.
+  base::MonoTime Step();
+
+  // Step() and wait, until Stop() and the last waiting query is sent.
+  void Run();
+  // Refuses what comes from now on; Run() returns once nothing waits.
+  void Stop();
+
+  DispatcherStats Stats() const;
+  std::vector<GroupRunStats> GroupStats() const;
+
+ private:
+  struct Message {
+    enum class Kind : uint8_t { kSubmit, kCancel, kChanged };
+    Kind kind = Kind::kSubmit;
+    base::TicketId ticket{};
+    std::unique_ptr<WaitingQuery> query;
+    base::RowId row;
+    base::Seq newest = 0;
+    schedule::Signals signals;
+  };
+  struct GroupRuns {
+    uint64_t failures = 0;
+    base::Histogram actual_ns;
+  };
+
+  void Handle(Message* message);
+  void Arrive(base::TicketId id, std::unique_ptr<WaitingQuery> query);
+  void TakeFinished();
+  void TakeResults(base::WorkerId worker);
+  void TickIfDue();
+  void Apply();
+  void StartJob(const schedule::Action& action);
+  void Settle(const schedule::Action& action);
+  void Answer(base::TicketId ticket);
+  void SendNow(WaitingQuery* query, base::MonoTime answer_by);
+  void RecordRun(const Job& job);
+  void PublishStats();
+
+  // Constant after construction.
+  const Options options_;
+  const Rooms rooms_;
+
+  // Their own synchronization.
+  base::BoundedQueue<Message> inbox_;
+  std::atomic<uint64_t> next_ticket_{1};
+  std::atomic<int64_t> guard_ns_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<uint64_t> refused_full_{0};
+
+  // Of the driving thread.
+  struct Waiting {
+    std::unique_ptr<WaitingQuery> query;
+    base::MonoTime answer_by;
+  };
+  Guard guard_;
+  std::vector<Message> batch_;
+  schedule::Actions actions_;
+  std::vector<schedule::RowResult> results_;
+  std::vector<schedule::Need> open_needs_;
+  absl::flat_hash_map<base::TicketId, Waiting> waiting_;
+  const Job* finished_job_ = nullptr;  // while its settlements are applied
+  std::vector<bool> row_used_;         // of finished_job_
+  uint64_t decisions_ = 0;
+  base::Histogram decision_ns_;
+  std::vector<GroupRuns> group_runs_;
+  uint32_t busy_ = 0;
+  DispatcherStats own_;
+  base::MonoTime next_publish_ = base::kInfinitePast;
+
+  mutable base::Mutex stats_mu_;
+  DispatcherStats published_ ABSL_GUARDED_BY(stats_mu_);
+  std::vector<GroupRunStats> published_groups_ ABSL_GUARDED_BY(stats_mu_);
+};
+
+}  // namespace freshline::execute

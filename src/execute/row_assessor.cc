@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "execute/row_assessor.h"
+
+#include <algorithm>
+
+#include "schedule/gain.h"
+
+namespace freshline::execute {
+
+using table::KeyView;
+using table::Signals;
+using table::StoredRow;
+
+base::Duration AgeOf(const StoredRow& row, base::UnixMicros now_us) {
+  if (row.as_of.time_us == 0) return base::Duration::zero();
+  return std::chrono::microseconds(
+      std::max<base::UnixMicros>(0, now_us - row.as_of.time_us));
+}
+
+bool IsFresh(const registry::FeatureGroup& group, const StoredRow& row,
+             const Signals& signals, base::UnixMicros now_us) {
+  if (!row.exists() || signals.pending > 0) return false;
+  return group.max_age == base::Duration::zero() ||
+         AgeOf(row, now_us) <= group.max_age;
+}
+
+namespace {
+
+schedule::GainMetric MetricOf(registry::Staleness::Kind kind) {
+  switch (kind) {
+    case registry::Staleness::Kind::kPendingShare:
+      return schedule::GainMetric::kPendingShare;
+    case registry::Staleness::Kind::kPendingEvents:
+      return schedule::GainMetric::kPendingEvents;
+    case registry::Staleness::Kind::kAge:
+      return schedule::GainMetric::kAge;
+  }
+  return schedule::GainMetric::kPendingShare;
+}
+
+}  // namespace
+
+Assessment Assess(const registry::FeatureGroup& group,
+                  const featurize::FeatureFunction& function,
+                  const KeyView& key, base::UnixMicros now_us,
+                  featurize::Scratch* scratch) {
+  Assessment result;
+  const StoredRow row = key.row(group.id);
+  result.signals = key.signals(group.id);
+  result.fresh = IsFresh(group, row, result.signals, now_us);
+  result.want = std::max(result.signals.newest, row.as_of.sequence);
+  if (result.fresh) return result;
+  result.gain = schedule::Gain(
+      {MetricOf(group.staleness.kind), group.staleness.weight},
+      {result.signals.pending, result.signals.seen, AgeOf(row, now_us)});
+  const table::EventView events = key.events(group.source);
+  result.shape = function.Shape(
+      {events, key.window_end_us(group.source, now_us)}, scratch);
+  return result;
+}
+
+}  // namespace freshline::execute

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "base/ids.h"
+#include "base/job_shape.h"
+#include "base/time.h"
+#include "execute/event_snapshot.h"
+#include "featurize/feature_function.h"
+#include "registry/row_layout.h"
+#include "table/table.h"
+
+namespace freshline::execute {
+
+// One batch of rows of one group: filled by the dispatcher, computed by a
+// worker, taken home by the dispatcher. Lives as long as its worker, so that
+// its buffers are allocated once.
+struct Job {
+  struct Row {
+    base::RowId row;
+    table::AsOf as_of;
+    base::UnixMicros event_time_us = 0;  // newest event in the snapshot
+    base::UnixMicros window_end_us = 0;
+    EventSnapshot events;
+    registry::RowBytes output;
+  };
+
+  // Filled before the start.
+  base::JobId id{};
+  base::GroupId group{};
+  const featurize::FeatureFunction* function = nullptr;
+  base::Fidelity fidelity = base::Fidelity::kFull;
+  bool background = false;
+  size_t row_count = 0;   // rows[0, row_count) belong to this job
+  std::vector<Row> rows;  // sized once to the largest batch
+
+  // Filled by the worker.
+  base::JobShape shape;  // the largest of the batch
+  base::Duration run_time{};
+  absl::Status status;
+};
+
+// Runs jobs, one at a time on each worker.
+//
+// Thread-safety: called by the dispatcher only.
+class WorkerPool {
+ public:
+  virtual ~WorkerPool() = default;
+
+  virtual uint32_t size() const = 0;
+
+  // The job of an idle worker, to be filled or read.
+  // REQUIRES: `worker` is not running.
+  virtual Job& job(base::WorkerId worker) = 0;
+
+  // Lets the worker compute its job. Never blocks.
+  virtual void Start(base::WorkerId worker) = 0;
+
+  // A worker that has finished since it was started, each once; it is idle
+  // again. The dispatcher's waker is woken whenever one finishes.
+  virtual std::optional<base::WorkerId> NextFinished() = 0;
+};
+
+}  // namespace freshline::execute

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <set>
+
+#include <grpcpp/grpcpp.h>
+
+#include "base/mutex.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+
+namespace freshline::rpc {
+
+// The standard health checking service on the server's own queues: the
+// library's default one would bring in threads of the callback API.
+//
+// Thread-safety: SetServing() from any thread; Post() before serving begins.
+class HealthService {
+ public:
+  void Register(grpc::ServerBuilder* builder) {
+    builder->RegisterService(&service_);
+  }
+  // Accepts health calls on `queue`.
+  void Post(grpc::ServerCompletionQueue* queue);
+
+  // What "" and the daemon's services report. Watchers are told.
+  void SetServing(bool serving);
+
+ private:
+  class CheckCall;
+  class WatchCall;
+  grpc::health::v1::HealthCheckResponse::ServingStatus StatusOf(
+      const std::string& service, bool* known) const;
+
+  grpc::health::v1::Health::AsyncService service_;
+  std::atomic<bool> serving_{false};
+  base::Mutex mu_;
+  std::set<WatchCall*> watchers_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace freshline::rpc

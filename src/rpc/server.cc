@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rpc/server.h"
+
+#include <grpc/support/time.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/resource_quota.h>
+
+#include <atomic>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "base/thread.h"
+#include "freshline/v1/feature_store.grpc.pb.h"
+#include "freshline/v1/operations.grpc.pb.h"
+#include "rpc/call.h"
+#include "rpc/decode.h"
+#include "rpc/encode.h"
+#include "rpc/health.h"
+
+namespace freshline::rpc {
+namespace {
+
+constexpr size_t kRequestIdBytesMax = 128;
+// Calls of each kind that wait to be matched, per queue: a burst is accepted
+// without a turn of the poller between two calls.
+constexpr int kPostedCalls = 32;
+
+base::MonoTime ToMonoTime(gpr_timespec deadline) {
+  const gpr_timespec t = gpr_convert_clock_type(deadline, GPR_CLOCK_MONOTONIC);
+  if (gpr_time_cmp(t, gpr_inf_future(GPR_CLOCK_MONOTONIC)) == 0) {
+    return base::kInfiniteFuture;
+  }
+  constexpr int64_t kSecondsMax = int64_t{1} << 32;
+  if (t.tv_sec > kSecondsMax) return base::kInfiniteFuture;
+  return base::MonoTime(base::Duration(t.tv_sec * 1'000'000'000 + t.tv_nsec));
+}
+
+}  // namespace
+
+// What every call needs; outlives all calls.
+struct CallContext {
+  ServerOptions options;
+  Server::Rooms rooms;
+  v1::FeatureStore::AsyncService features;
+  v1::Operations::AsyncService operations;
+  HealthService health;
+  std::atomic<bool> draining{false};
+  std::atomic<uint32_t> in_flight{0};
+
+  absl::Status Admit() {
+    if (draining.load(std::memory_order_relaxed)) {
+      return absl::UnavailableError("the server is draining");
+    }
+    if (in_flight.load(std::memory_order_relaxed) >
+        options.requests_in_flight_max) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("more than ", options.requests_in_flight_max,
+                       " requests are in flight; try again later"));
+    }
+    return absl::OkStatus();
+  }
+};
+
+namespace {
+
+class GetFeaturesCall final
+    : public UnaryCall<v1::GetFeaturesRequest, v1::GetFeaturesResponse>,
+      private serve::Completion {
+ public:
+  GetFeaturesCall(CallContext* server, grpc::ServerCompletionQueue* queue)
+      : server_(server), queue_(queue) {
+    server_->features.RequestGetFeatures(&context_, request_, &responder_,
+                                         queue_, queue_, &main_tag_);
+  }
+  ~GetFeaturesCall() override {
+    if (counted_) server_->in_flight.fetch_sub(1, std::memory_order_relaxed);
+  }
+
+ private:
+  void PostNext() override { new GetFeaturesCall(server_, queue_); }
+
+  void Handle() override {
+    const base::MonoTime received = server_->rooms.clock->Now();
+    counted_ = true;
+    server_->in_flight.fetch_add(1, std::memory_order_relaxed);
+    if (const absl::Status s = Serve(received); !s.ok()) Finish(s);
+  }
+
+  // On OK the outcome comes, or has come, through the completion.
+  absl::Status Serve(base::MonoTime received) {
+    FRESHLINE_RETURN_IF_ERROR(server_->Admit());
+    if (request_->request_id().size() > kRequestIdBytesMax) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("request_id: ", request_->request_id().size(),
+                       " bytes; at most ", kRequestIdBytesMax));
+    }
+    serve::Query query;
+    const std::vector<std::string> references(request_->features().begin(),
+                                              request_->features().end());
+    FRESHLINE_ASSIGN_OR_RETURN(query.plan,
+                               server_->rooms.features->Resolve(
+                                   request_->feature_service(), references));
+    DecodedRequest decoded;
+    FRESHLINE_RETURN_IF_ERROR(decoded.DecodeColumns(
+        request_->entities(), "entities", &decoded.entities));
+    FRESHLINE_RETURN_IF_ERROR(decoded.DecodeBatches(
+        request_->events(), "events", server_->options.events_per_request_max));
+    query.entities = decoded.entities;
+    query.events = decoded.batches;
+    query.received = received;
+    query.caller_deadline = ToMonoTime(context_.raw_deadline());
+    if (request_->has_budget_us()) query.budget_us = request_->budget_us();
+    if (request_->freshness().has_max_pending()) {
+      query.max_pending = request_->freshness().max_pending();
+    }
+    if (request_->freshness().has_max_age_us()) {
+      query.max_age_us = request_->freshness().max_age_us();
+    }
+    ticket_ = server_->rooms.features->Get(query, this);
+    return absl::OkStatus();
+  }
+
+  void OnCancelled() override {
+    if (ticket_.has_value()) server_->rooms.features->Cancel(*ticket_);
+  }
+
+  void OnEvents(const ingest::PreparedEvents& events,
+                std::span<const ingest::EventResult> results) override {
+    EncodeEventResults(events, results, server_->rooms.ingest->ack_level(),
+                       response_->mutable_events());
+  }
+  void OnAnswer(const serve::Answer& answer) override {
+    response_->set_request_id(request_->request_id());
+    EncodeAnswer(answer, response_);
+    Finish(absl::OkStatus());
+  }
+  void OnError(const absl::Status& status) override { Finish(status); }
+
+  CallContext* const server_;
+  grpc::ServerCompletionQueue* const queue_;
+  std::optional<base::TicketId> ticket_;
+  bool counted_ = false;
+};
+
+class PushEventsCall final
+    : public UnaryCall<v1::PushEventsRequest, v1::PushEventsResponse> {
+ public:
+  PushEventsCall(CallContext* server, grpc::ServerCompletionQueue* queue)
+      : server_(server), queue_(queue) {
+    server_->features.RequestPushEvents(&context_, request_, &responder_,
+                                        queue_, queue_, &main_tag_);
+  }
+
+ private:
+  void PostNext() override { new PushEventsCall(server_, queue_); }
+  void Handle() override { Finish(Push()); }
+
+  absl::Status Push() {
+    FRESHLINE_RETURN_IF_ERROR(server_->Admit());
+    DecodedRequest decoded;
+    FRESHLINE_RETURN_IF_ERROR(
+        decoded.DecodeBatches(request_->batches(), "batches",
+                              server_->options.events_per_request_max));
+    ingest::EventIngest& ingest = *server_->rooms.ingest;
+    FRESHLINE_ASSIGN_OR_RETURN(const ingest::PreparedEvents events,
+                               ingest.Prepare(decoded.batches));
+    const std::vector<ingest::EventResult> results = ingest.Apply(events);
+    EncodeEventResults(events, results, ingest.ack_level(),
+                       response_->mutable_results());
+    return absl::OkStatus();
+  }
+
+  CallContext* const server_;
+  grpc::ServerCompletionQueue* const queue_;
+};
+
+class GetStatusCall final
+    : public UnaryCall<v1::GetStatusRequest, v1::GetStatusResponse> {
+ public:
+  GetStatusCall(CallContext* server, grpc::ServerCompletionQueue* queue)
+      : server_(server), queue_(queue) {
+    server_->operations.RequestGetStatus(&context_, request_, &responder_,
+                                         queue_, queue_, &main_tag_);
+  }
+
+ private:
+  void PostNext() override { new GetStatusCall(server_, queue_); }
+  void Handle() override {
+    server_->rooms.status(response_);
+    response_->set_phase(server_->draining ? v1::DRAINING : v1::SERVING);
+    Finish(absl::OkStatus());
+  }
+
+  CallContext* const server_;
+  grpc::ServerCompletionQueue* const queue_;
+};
+
+}  // namespace
+
+struct Server::Rep {
+  CallContext context;
+  std::vector<int> ports;
+  std::vector<std::unique_ptr<grpc::ServerCompletionQueue>> queues;
+  std::unique_ptr<grpc::Server> server;
+  std::vector<std::thread> pollers;
+  bool shut_down = false;
+
+  void Configure(grpc::ServerBuilder* builder);
+  void Poll(size_t index);
+};
+
+void Server::Rep::Configure(grpc::ServerBuilder* builder) {
+  const ServerOptions& o = context.options;
+  builder->SetMaxReceiveMessageSize(static_cast<int>(o.receive_bytes_max));
+  builder->SetMaxSendMessageSize(static_cast<int>(o.send_bytes_max));
+  builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+  builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  const std::pair<const char*, int> arguments[] = {
+      // A bomb would inflate before its size is checked.
+      {GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0},
+      // Two daemons on one port would each get half of the queries.
+      {GRPC_ARG_ALLOW_REUSEPORT, 0},
+      {GRPC_ARG_MAX_CONCURRENT_STREAMS,
+       static_cast<int>(o.streams_per_connection_max)},
+      {GRPC_ARG_KEEPALIVE_TIME_MS, 60'000},
+      {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000},
+      {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1},
+      {GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 30'000},
+      {GRPC_ARG_MAX_CONNECTION_IDLE_MS, 600'000},
+      {GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10'000},
+  };
+  for (const auto& [name, value] : arguments) {
+    builder->AddChannelArgument(name, value);
+  }
+  grpc::ResourceQuota quota("freshlined");
+  quota.Resize(o.memory_quota_bytes);
+  builder->SetResourceQuota(quota);
+  builder->RegisterService(&context.features);
+  builder->RegisterService(&context.operations);
+  context.health.Register(builder);
+  ports.resize(o.listen.size(), 0);
+  for (size_t i = 0; i < o.listen.size(); ++i) {
+    builder->AddListeningPort(o.listen[i], grpc::InsecureServerCredentials(),
+                              &ports[i]);
+  }
+  for (uint32_t i = 0; i < o.pollers; ++i) {
+    queues.push_back(builder->AddCompletionQueue());
+  }
+}
+
+void Server::Rep::Poll(size_t index) {
+  base::PrepareThread(absl::StrCat("poller-", index), /*punctual=*/true);
+  void* tag = nullptr;
+  bool ok = false;
+  while (queues[index]->Next(&tag, &ok)) {
+    const auto* event = static_cast<CallEvents::Tag*>(tag);
+    event->call->On(event->event, ok);
+  }
+}
+
+Server::Server(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options,
+                                                      Rooms rooms) {
+  auto rep = std::make_unique<Rep>();
+  rep->context.options = std::move(options);
+  rep->context.rooms = std::move(rooms);
+  if (rep->context.options.reflection) {
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  }
+  grpc::ServerBuilder builder;
+  rep->Configure(&builder);
+  rep->server = builder.BuildAndStart();
+  for (size_t i = 0; i < rep->ports.size(); ++i) {
+    const std::string& address = rep->context.options.listen[i];
+    const bool bound = absl::StartsWith(address, "unix:") || rep->ports[i] > 0;
+    if (rep->server != nullptr && bound) continue;
+    // Unbound queues must be drained before they go.
+    if (rep->server != nullptr) rep->server->Shutdown();
+    for (const auto& queue : rep->queues) {
+      queue->Shutdown();
+      void* tag = nullptr;
+      bool ok = false;
+      while (queue->Next(&tag, &ok)) {
+      }
+    }
+    return absl::InvalidArgumentError(
+        absl::StrCat("listen: cannot bind \"", address,
+                     "\": it is in use, or no address of this machine"));
+  }
+  for (const auto& queue : rep->queues) {
+    for (int i = 0; i < kPostedCalls; ++i) {
+      new GetFeaturesCall(&rep->context, queue.get());
+      new PushEventsCall(&rep->context, queue.get());
+    }
+    new GetStatusCall(&rep->context, queue.get());
+    rep->context.health.Post(queue.get());
+  }
+  for (size_t i = 0; i < rep->queues.size(); ++i) {
+    rep->pollers.emplace_back([r = rep.get(), i] { r->Poll(i); });
+  }
+  rep->context.health.SetServing(true);
+  return std::unique_ptr<Server>(new Server(std::move(rep)));
+}
+
+int Server::port(size_t i) const { return rep_->ports[i]; }
+
+void Server::BeginDrain() {
+  rep_->context.health.SetServing(false);
+  rep_->context.draining = true;
+}
+
+void Server::Shutdown(base::Duration timeout) {
+  if (rep_->shut_down) return;
+  rep_->shut_down = true;
+  const gpr_timespec deadline =
+      gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                   gpr_time_from_nanos(timeout.count(), GPR_TIMESPAN));
+  rep_->server->Shutdown(deadline);
+  for (const auto& queue : rep_->queues) queue->Shutdown();
+  for (std::thread& poller : rep_->pollers) poller.join();
+}
+
+Server::~Server() { Shutdown(std::chrono::seconds(1)); }
+
+}  // namespace freshline::rpc

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "freshline/v1/operations.pb.h"
+#include "ingest/ingest.h"
+#include "serve/feature_server.h"
+
+namespace freshline::rpc {
+
+struct ServerOptions {
+  std::vector<std::string> listen;  // "host:port" or "unix:/path"
+  uint32_t pollers = 1;
+  uint32_t receive_bytes_max = 4 << 20;
+  uint32_t send_bytes_max = 16 << 20;
+  uint32_t streams_per_connection_max = 1024;
+  uint32_t requests_in_flight_max = 20'000;
+  uint32_t events_per_request_max = 10'000;
+  uint32_t memory_quota_bytes = 256 << 20;
+  bool reflection = true;
+};
+
+// The gRPC front end: an asynchronous server with its own poller threads, one
+// completion queue each. A poller decodes, applies inline work and enqueues;
+// answers are encoded and sent by whoever completes them.
+//
+// Lifecycle: Start() serves; Drain(), then destroy. All of the rooms outlive
+// the server.
+// Limits: every one of ServerOptions, plus keepalive and no decompression; a
+// port in use is an error, never shared.
+class Server {
+ public:
+  struct Rooms {
+    const base::Clock* clock;
+    serve::FeatureServer* features;
+    ingest::EventIngest* ingest;
+    // Fills everything but the counters that the server itself keeps. Called
+    // on a poller.
+    std::function<void(v1::GetStatusResponse*)> status;
+  };
+
+  // Returns: INVALID_ARGUMENT for an address that cannot be parsed or is in
+  // use (named).
+  static absl::StatusOr<std::unique_ptr<Server>> Start(ServerOptions options,
+                                                       Rooms rooms);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // The port bound by listen[i]; 0 for a Unix socket.
+  int port(size_t i) const;
+
+  // Reports NOT_SERVING and refuses new queries with UNAVAILABLE; those that
+  // wait are answered as always.
+  void BeginDrain();
+  // Ends the connections, waiting at most `timeout` for calls under way.
+  void Shutdown(base::Duration timeout);
+
+ private:
+  struct Rep;
+  explicit Server(std::unique_ptr<Rep> rep);
+  std::unique_ptr<Rep> rep_;
+};
+
+}  // namespace freshline::rpc

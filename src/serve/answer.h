@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/job_shape.h"
+#include "base/time.h"
+#include "registry/revision.h"
+#include "table/table.h"
+
+namespace freshline::serve {
+
+// Freshness of one row of an answer.
+struct RowFreshness {
+  base::Obtained obtained = base::Obtained::kUnset;
+  base::Fidelity fidelity = base::Fidelity::kFull;
+  base::UnixMicros event_time_us = 0;
+  table::AsOf as_of{};
+  uint32_t pending = 0;
+  bool outside_max_age = false;
+
+  // Nothing is known of the row.
+  static RowFreshness Cold() {
+    RowFreshness cold;
+    cold.obtained = base::Obtained::kDefaultCold;
+    return cold;
+  }
+};
+
+// The whole answer to one query as packed rows: made at once from what is
+// stored, then patched row by row, encoded when sent.
+//
+// Group g of the plan has rows(g) rows: the answer's number of rows, or one
+// that holds for all of them where every join key of its entity was given
+// once. Not thread-safe; handed from thread to thread.
+class Answer {
+ public:
+  Answer(std::shared_ptr<const registry::Revision> revision,
+         std::shared_ptr<const registry::QueryPlan> plan, uint32_t rows,
+         std::vector<bool> shared_groups);
+
+  const registry::Revision& revision() const { return *revision_; }
+  const registry::QueryPlan& plan() const { return *plan_; }
+  uint32_t rows() const { return rows_; }
+  uint32_t rows(size_t group) const {
+    return shared_groups_[group] ? 1 : rows_;
+  }
+  const registry::FeatureGroup& group(size_t g) const {
+    return revision_->group(plan_->groups[g]);
+  }
+
+  // Puts or replaces the row of a group; the bytes are copied. An empty span
+  // stands for the group's default row.
+  void Put(size_t group, uint32_t row, std::span<const std::byte> bytes,
+           const RowFreshness& freshness);
+
+  std::span<const std::byte> bytes(size_t group, uint32_t row) const;
+  const RowFreshness& freshness(size_t group, uint32_t row) const {
+    return slots_[Index(group, row)].freshness;
+  }
+  RowFreshness& mutable_freshness(size_t group, uint32_t row) {
+    return slots_[Index(group, row)].freshness;
+  }
+
+ private:
+  struct Slot {
+    RowFreshness freshness;
+    bool is_default = true;
+    uint32_t offset = 0;
+    uint32_t size = 0;
+    uint32_t capacity = 0;
+  };
+  size_t Index(size_t group, uint32_t row) const {
+    return first_slot_[group] + row;
+  }
+
+  std::shared_ptr<const registry::Revision> revision_;
+  std::shared_ptr<const registry::QueryPlan> plan_;
+  uint32_t rows_;
+  std::vector<bool> shared_groups_;
+  std::vector<size_t> first_slot_;  // per group
+  std::vector<Slot> slots_;
+  std::vector<std::byte> bytes_;  // every row 8-aligned
+};
+
+}  // namespace freshline::serve

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serve/pending_answer.h"
+
+#include <algorithm>
+
+namespace freshline::serve {
+
+using base::Obtained;
+
+PendingAnswer::PendingAnswer(FeatureServer* server, Answer answer,
+                             CompletionHandle done, base::MonoTime deadline,
+                             std::vector<StaleRow> stale)
+    : server_(server),
+      answer_(std::move(answer)),
+      done_(std::move(done)),
+      deadline_(deadline),
+      places_(std::move(stale)) {
+  std::sort(places_.begin(), places_.end(),
+            [](const StaleRow& a, const StaleRow& b) {
+              return a.need.row < b.need.row;
+            });
+  for (size_t i = 0; i < places_.size(); ++i) {
+    if (i == 0 || places_[i].need.row != places_[i - 1].need.row) {
+      needs_.push_back(places_[i].need);
+      first_place_.push_back(i);
+    }
+  }
+  first_place_.push_back(places_.size());
+}
+
+bool PendingAnswer::SatisfiedBy(size_t need,
+                                const table::StoredRow& row) const {
+  return row.as_of.sequence >= needs_[need].want &&
+         row.as_of.time_us > places_[first_place_[need]].computed_after_us;
+}
+
+void PendingAnswer::Patch(size_t need, const table::StoredRow& row,
+                          uint32_t pending, Obtained how) {
+  for (size_t p = first_place_[need]; p < first_place_[need + 1]; ++p) {
+    answer_.Put(places_[p].group, places_[p].row, row.bytes,
+                {how, row.fidelity, row.event_time_us, row.as_of, pending,
+                 /*outside_max_age=*/false});
+  }
+}
+
+void PendingAnswer::Settle(size_t need, Obtained reason) {
+  for (size_t p = first_place_[need]; p < first_place_[need + 1]; ++p) {
+    RowFreshness& f =
+        answer_.mutable_freshness(places_[p].group, places_[p].row);
+    f.obtained = f.as_of.time_us == 0 ? Obtained::kDefaultCold : reason;
+  }
+}
+
+void PendingAnswer::Send() { server_->Complete(answer_, done_.Release()); }
+
+void PendingAnswer::SendStale(Obtained reason) {
+  for (size_t need = 0; need < needs_.size(); ++need) Settle(need, reason);
+  Send();
+}
+
+}  // namespace freshline::serve
