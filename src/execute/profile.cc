@@ -74,8 +74,8 @@ absl::Status ProfileGroup(const registry::FeatureGroup& group,
   base::Rng rng(options.seed);
   const std::unique_ptr<featurize::Scratch> scratch = function.MakeScratch();
   const base::UnixMicros now_us = clock.WallNowMicros();
-  const uint32_t events_max = std::min(
-      {kEventsMax, function.events_needed(), source.events_max});
+  const uint32_t events_max =
+      std::min({kEventsMax, function.events_needed(), source.events_max});
   std::vector<uint32_t> batches = {1};
   for (uint32_t b = 2; b <= group.batch_max; b *= 2) batches.push_back(b);
   std::vector<registry::RowBytes> rows(batches.back());

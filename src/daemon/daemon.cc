@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/daemon.h"
+
+#include <spdlog/spdlog.h>
+
+#include <atomic>
+#include <cstdio>
+#include <fstream>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "base/status_macros.h"
+#include "base/thread.h"
+#include "base/waker.h"
+#include "daemon/housekeeper.h"
+#include "daemon/status_report.h"
+#include "estimate/estimator.h"
+#include "execute/dispatcher.h"
+#include "execute/profile.h"
+#include "execute/thread_worker_pool.h"
+#include "featurize/functions.h"
+#include "ingest/ingest.h"
+#include "registry/validate.h"
+#include "rpc/server.h"
+#include "schedule/policies.h"
+#include "serve/change_router.h"
+#include "serve/feature_server.h"
+#include "table/table.h"
+
+namespace freshline::daemon {
+namespace {
+
+using registry::FeatureGroup;
+using registry::Revision;
+
+// The rooms that come from the definitions.
+struct Definitions {
+  std::shared_ptr<const Revision> revision;
+  featurize::ItemTables tables;
+  execute::FunctionSet functions;
+};
+
+absl::StatusOr<Definitions> LoadAll(const DaemonConfig& config) {
+  Definitions d;
+  FRESHLINE_ASSIGN_OR_RETURN(d.revision,
+                             registry::LoadDefinitions(config.definitions));
+  FRESHLINE_ASSIGN_OR_RETURN(d.tables, featurize::ItemTables::Open(
+                                           *d.revision, config.item_table_dir));
+  for (const FeatureGroup& group : d.revision->groups()) {
+    FRESHLINE_ASSIGN_OR_RETURN(
+        std::unique_ptr<featurize::FeatureFunction> function,
+        featurize::MakeFunction(*d.revision, group.id, d.tables));
+    d.functions.push_back(std::move(function));
+  }
+  return d;
+}
+
+bool MayRunAsJob(const FeatureGroup& group,
+                 const featurize::FeatureFunction& function) {
+  return !function.always_inline() &&
+         group.placement != registry::Placement::kInline;
+}
+
+absl::StatusOr<schedule::PolicyConfig> PolicyOf(
+    const SchedulerConfig& config, const EstimatorConfig& estimator) {
+  FRESHLINE_ASSIGN_OR_RETURN(
+      schedule::PolicyConfig policy,
+      schedule::FindPolicy(SchedulerPolicyName(config.policy)));
+  policy.background = policy.background && config.background;
+  policy.tickets_max = config.tickets_max;
+  policy.rows_max = config.tickets_max;
+  policy.background_max = config.background_rows_max;
+  policy.quarantine_failures = config.quarantine_failures;
+  policy.backoff_min = config.failure_backoff;
+  policy.probe_interval = estimator.probe_interval;
+  FRESHLINE_RETURN_IF_ERROR(schedule::ValidatePolicyConfig(policy));
+  return policy;
+}
+
+std::vector<schedule::GroupTraits> TraitsOf(const Revision& revision,
+                                            uint32_t batch_max) {
+  std::vector<schedule::GroupTraits> traits;
+  for (const FeatureGroup& group : revision.groups()) {
+    traits.push_back({std::min(group.batch_max, batch_max)});
+  }
+  return traits;
+}
+
+estimate::Estimator::Options EstimatorOptions(const DaemonConfig& config) {
+  estimate::Estimator::Options options;
+  options.half_life_runs = config.estimator.half_life_runs;
+  return options;
+}
+
+// What an inline group is taken to cost before it has run.
+constexpr base::Duration kInlinePrior = std::chrono::microseconds(10);
+
+}  // namespace
+
+// Members stand bottom-up: destruction runs top-down.
+struct Daemon::Rep {
+  Rep(const DaemonConfig& daemon_config, Definitions defs,
+      const schedule::PolicyConfig& policy_config)
+      : config(daemon_config),
+        definitions(std::move(defs)),
+        waker(clock),
+        table_options{config.table.keys_max, config.table.bytes_max,
+                      config.table.shards},
+        table(definitions.revision, table_options),
+        scratch(definitions.functions),
+        inline_costs(definitions.functions.size(), kInlinePrior),
+        estimator(EstimatorOptions(config)),
+        policy(schedule::MakePolicy(
+            policy_config, &estimator,
+            TraitsOf(*definitions.revision, config.scheduler.batch_max))) {}
+
+  absl::Status Profile();
+  void MakeRooms();
+  absl::Status StartServer();
+  void WritePortFile() const;
+
+  const DaemonConfig config;
+  const base::Clock& clock = base::Clock::Real();
+  const base::MonoTime started = clock.Now();
+  Definitions definitions;
+  base::EventFdWaker waker;
+  const table::TableOptions table_options;
+  table::Table table;
+  execute::ScratchPool scratch;
+  execute::InlineCosts inline_costs;
+  estimate::Estimator estimator;
+  std::unique_ptr<schedule::Policy> policy;
+  std::unique_ptr<serve::ChangeRouter> router;
+  std::unique_ptr<ingest::EventIngest> ingest;
+  std::unique_ptr<execute::ThreadWorkerPool> workers;
+  std::unique_ptr<execute::Dispatcher> dispatcher;
+  std::unique_ptr<serve::FeatureServer> features;
+  std::unique_ptr<Housekeeper> housekeeper;
+  StatusSources status;
+  std::thread dispatcher_thread;
+  std::unique_ptr<rpc::Server> server;
+  std::atomic<bool> hurry{false};
+};
+
+absl::Status Daemon::Rep::Profile() {
+  const Revision& revision = *definitions.revision;
+  for (const FeatureGroup& group : revision.groups()) {
+    const auto& function = *definitions.functions[base::ToInt(group.id)];
+    if (!MayRunAsJob(group, function)) continue;
+    FRESHLINE_RETURN_IF_ERROR(
+        execute::ProfileGroup(group, revision.sources()[group.source], function,
+                              definitions.tables.SamplerOf(group),
+                              {config.estimator.profile_runs, /*seed=*/1},
+                              clock, &estimator, &inline_costs));
+    spdlog::info("profiled {}: a row of one scan takes {:.2f} ms on average",
+                 group.name,
+                 base::ToMillis(estimator.Mean({group.id, 1, 1}, 1)));
+  }
+  return absl::OkStatus();
+}
+
+void Daemon::Rep::MakeRooms() {
+  const std::shared_ptr<const Revision>& revision = definitions.revision;
+  const SchedulerConfig& s = config.scheduler;
+  router = std::make_unique<serve::ChangeRouter>(serve::ChangeRouter::Rooms{
+      &clock, revision, &table, &definitions.functions, &scratch, &inline_costs,
+      s.inline_cost_max});
+  ingest::EventIngest::Options ingest_options;
+  ingest_options.future_us_max = config.ingest.future_max.count() / 1000;
+  ingest_options.producers_max = config.ingest.producers_max;
+  ingest = std::make_unique<ingest::EventIngest>(revision, &table, &clock,
+                                                 ingest_options, router.get());
+  workers = std::make_unique<execute::ThreadWorkerPool>(
+      execute::ThreadWorkerPool::Options{s.workers, s.batch_max,
+                                         s.workers_idle_class
+                                             ? base::SchedClass::kIdle
+                                             : base::SchedClass::kNormal},
+      definitions.functions, clock, &waker);
+  std::vector<uint32_t> source_of_group;
+  for (const FeatureGroup& g : revision->groups()) {
+    source_of_group.push_back(g.source);
+  }
+  execute::Dispatcher::Options options;
+  options.guard.floor = s.guard_floor;
+  options.guard.overshoot_max = s.guard_overshoot_max;
+  options.inbox_max = s.tickets_max;
+  dispatcher = std::make_unique<execute::Dispatcher>(
+      options,
+      execute::Dispatcher::Rooms{&clock, &waker, &table, &definitions.functions,
+                                 &estimator, policy.get(), workers.get(),
+                                 &inline_costs, std::move(source_of_group)});
+  router->Connect(dispatcher.get());
+  features = std::make_unique<serve::FeatureServer>(
+      serve::FeatureServer::Options{config.rpc.rows_per_request_max,
+                                    s.inline_cost_max},
+      serve::FeatureServer::Rooms{&clock, revision, &table, ingest.get(),
+                                  &definitions.functions, &scratch,
+                                  &inline_costs, dispatcher.get()});
+}
+
+absl::Status Daemon::Rep::StartServer() {
+  rpc::ServerOptions options;
+  for (const ListenAddress& address : config.listen) {
+    options.listen.push_back(FormatListenAddress(address));
+  }
+  options.pollers = config.rpc.pollers;
+  options.receive_bytes_max = config.rpc.receive_bytes_max;
+  options.send_bytes_max = config.rpc.send_bytes_max;
+  options.streams_per_connection_max = config.rpc.streams_per_connection_max;
+  options.requests_in_flight_max = config.rpc.requests_in_flight_max;
+  options.events_per_request_max = config.rpc.events_per_request_max;
+  options.memory_quota_bytes = config.rpc.memory_quota_bytes;
+  options.reflection = config.rpc.reflection;
+  FRESHLINE_ASSIGN_OR_RETURN(
+      server, rpc::Server::Start(std::move(options),
+                                 {&clock, features.get(), ingest.get(),
+                                  [this](v1::GetStatusResponse* out) {
+                                    FillStatus(status, out);
+                                  }}));
+  return absl::OkStatus();
+}
+
+void Daemon::Rep::WritePortFile() const {
+  for (size_t i = 0; i < config.listen.size(); ++i) {
+    ListenAddress bound = config.listen[i];
+    if (!bound.is_unix()) bound.port = static_cast<uint16_t>(server->port(i));
+    spdlog::info("listening on {}", FormatListenAddress(bound));
+  }
+  if (config.port_file.empty()) return;
+  // Whoever polls for the file must never read half of it.
+  const std::string partial = config.port_file + ".partial";
+  std::ofstream(partial) << server->port(0) << "\n";
+  std::rename(partial.c_str(), config.port_file.c_str());
+}
+
+Daemon::Daemon(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
+
+absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(
+    const DaemonConfig& config) {
+  if (config.off_loopback()) {
+    spdlog::warn(
+        "plaintext off loopback: anyone who can reach this address can read "
+        "and write every feature");
+  }
+  FRESHLINE_ASSIGN_OR_RETURN(Definitions definitions, LoadAll(config));
+  FRESHLINE_ASSIGN_OR_RETURN(const schedule::PolicyConfig policy,
+                             PolicyOf(config.scheduler, config.estimator));
+  auto rep = std::make_unique<Rep>(config, std::move(definitions), policy);
+  FRESHLINE_RETURN_IF_ERROR(rep->Profile());
+  rep->MakeRooms();
+
+  std::atomic<int> dispatcher_class{-1};
+  rep->dispatcher_thread = std::thread([r = rep.get(), &dispatcher_class] {
+    base::PrepareThread("dispatcher", /*punctual=*/true);
+    const base::SchedClass granted = base::SetOwnSchedClass(
+        r->config.scheduler.dispatcher_realtime ? base::SchedClass::kRealtime
+                                                : base::SchedClass::kNormal);
+    dispatcher_class = static_cast<int>(granted);
+    dispatcher_class.notify_all();
+    r->dispatcher->Run();
+  });
+  dispatcher_class.wait(-1);
+  rep->housekeeper = std::make_unique<Housekeeper>(rep->clock, &rep->table,
+                                                   config.off_loopback());
+
+  StatusSources& status = rep->status;
+  status = {&rep->clock,          rep->started,
+            policy.name,          std::string(featurize::KernelName()),
+            rep->table_options,   rep->definitions.revision.get(),
+            &rep->table,          rep->ingest.get(),
+            rep->features.get(),  rep->dispatcher.get(),
+            rep->workers->size(), {}};
+  const auto add_thread = [&](std::string name, base::SchedClass c) {
+    status.threads.emplace_back(std::move(name),
+                                std::string(base::SchedClassName(c)));
+  };
+  add_thread("dispatcher",
+             static_cast<base::SchedClass>(dispatcher_class.load()));
+  for (uint32_t i = 0; i < rep->workers->size(); ++i) {
+    add_thread(absl::StrCat("worker-", i), rep->workers->sched_class(i));
+  }
+  for (const auto& [name, sched_class] : status.threads) {
+    spdlog::info("thread {} runs as {}", name, sched_class);
+  }
+
+  auto daemon = std::unique_ptr<Daemon>(new Daemon(std::move(rep)));
+  FRESHLINE_RETURN_IF_ERROR(daemon->rep_->StartServer());
+  daemon->rep_->WritePortFile();
+  return daemon;
+}
+
+int Daemon::port(size_t i) const { return rep_->server->port(i); }
+
+void Daemon::Drain(bool hurry) {
+  if (hurry) {
+    rep_->hurry = true;
+    rep_->hurry.notify_all();
+    return;
+  }
+  rep_->server->BeginDrain();
+  rep_->housekeeper->WaitAtMost(rep_->config.rpc.drain_delay, rep_->hurry);
+  // Waiting tickets end by their deadlines; the dispatcher stops after them.
+  rep_->dispatcher->Stop();
+  rep_->dispatcher_thread.join();
+  rep_->server->Shutdown(rep_->hurry ? base::Duration::zero()
+                                     : rep_->config.rpc.drain_timeout);
+}
+
+Daemon::~Daemon() {
+  if (rep_->server != nullptr) rep_->server->Shutdown(std::chrono::seconds(1));
+  if (rep_->dispatcher_thread.joinable()) {
+    rep_->dispatcher->Stop();
+    rep_->dispatcher_thread.join();
+  }
+  rep_->housekeeper.reset();
+}
+
+absl::Status CheckConfig(const DaemonConfig& config) {
+  FRESHLINE_RETURN_IF_ERROR(LoadAll(config).status());
+  return PolicyOf(config.scheduler, config.estimator).status();
+}
+
+}  // namespace freshline::daemon

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "base/time.h"
+#include "daemon/config/config.h"
+
+namespace freshline::daemon {
+
+// The composition root: the only place that sees every concrete room.
+//
+// Lifecycle: Start() builds bottom-up and serves; Drain() answers what waits
+// and stops top-down; then destroy.
+class Daemon {
+ public:
+  // Returns: INVALID_ARGUMENT for definitions, item tables or addresses that
+  // do not hold (each named), FAILED_PRECONDITION where the machine refuses.
+  static absl::StatusOr<std::unique_ptr<Daemon>> Start(
+      const DaemonConfig& config);
+  ~Daemon();
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+
+  // The bound port of listen address i.
+  int port(size_t i) const;
+
+  // Health NOT_SERVING, no new queries, the waiting ones answered, connections
+  // closed within the configured drain timeout. `hurry` skips the waits.
+  void Drain(bool hurry);
+
+ private:
+  struct Rep;
+  explicit Daemon(std::unique_ptr<Rep> rep);
+  std::unique_ptr<Rep> rep_;
+};
+
+// Everything that can be checked without serving: definitions, item tables.
+absl::Status CheckConfig(const DaemonConfig& config);
+
+}  // namespace freshline::daemon

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <pthread.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <cstdio>
+#include <exception>
+#include <iostream>
+#include <string>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/config/config.h"
+#include "daemon/daemon.h"
+#include "version/version.h"
+
+namespace {
+
+using freshline::daemon::Daemon;
+using freshline::daemon::DaemonConfig;
+
+// After sysexits.h; documented in README.
+enum ExitCode : int {
+  kOk = 0,
+  kUsage = 64,
+  kInternal = 70,
+  kConfig = 78,
+};
+
+struct Flags {
+  std::string config;
+  bool check_config = false;
+  bool print_config = false;
+  bool version = false;
+  std::string log_level = "info";
+};
+
+std::string VersionText() {
+  return std::string(absl::StrCat("freshlined ", freshline::version::Version(),
+                                  " (", freshline::version::Commit(), ", ",
+                                  freshline::version::Build(), ")"));
+}
+
+int Fail(const absl::Status& status, ExitCode code) {
+  std::cerr << "freshlined: " << std::string(status.message()) << "\n";
+  return code;
+}
+
+// Blocked before any thread is made, so that only the waiting main thread
+// takes them.
+sigset_t BlockSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return set;
+}
+
+int Serve(const DaemonConfig& config) {
+  const sigset_t signals = BlockSignals();
+  absl::StatusOr<std::unique_ptr<Daemon>> daemon = Daemon::Start(config);
+  if (!daemon.ok()) return Fail(daemon.status(), kConfig);
+  int signal_number = 0;
+  sigwait(&signals, &signal_number);
+  spdlog::info("signal {}: draining", signal_number);
+  std::atomic<bool> drained{false};
+  // A second signal during the drain skips its waits.
+  std::thread drain([&] {
+    (*daemon)->Drain(/*hurry=*/false);
+    drained = true;
+    kill(getpid(), SIGTERM);
+  });
+  sigwait(&signals, &signal_number);
+  if (!drained) (*daemon)->Drain(/*hurry=*/true);
+  drain.join();
+  daemon->reset();
+  spdlog::info("stopped");
+  return kOk;
+}
+
+int Run(const Flags& flags) {
+  if (flags.version) {
+    std::cout << VersionText() << "\n";
+    return kOk;
+  }
+  const auto level = spdlog::level::from_str(flags.log_level);
+  spdlog::set_level(level);
+  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+  const absl::StatusOr<DaemonConfig> config =
+      freshline::daemon::LoadConfig(flags.config, cores);
+  if (!config.ok()) return Fail(config.status(), kConfig);
+  if (flags.print_config) {
+    std::cout << freshline::daemon::PrintConfig(*config);
+    return kOk;
+  }
+  if (flags.check_config) {
+    const absl::Status checked = freshline::daemon::CheckConfig(*config);
+    if (!checked.ok()) return Fail(checked, kConfig);
+    std::cout << flags.config << ": OK\n";
+    return kOk;
+  }
+  spdlog::info("{}", VersionText());
+  return Serve(*config);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app(
+      "freshlined: a feature store that spends every query's spare "
+      "milliseconds on freshness");
+  app.footer(
+      "Exit codes: 0 drained and stopped, 64 usage, 70 internal error, "
+      "78 configuration.");
+  Flags flags;
+  app.add_option(
+      "--config", flags.config,
+      "Daemon configuration, a freshline.config.v1.Daemon textproto");
+  app.add_flag("--check_config", flags.check_config,
+               "Check configuration, definitions and item tables, and exit");
+  app.add_flag("--print_config", flags.print_config,
+               "Print the effective configuration and exit");
+  app.add_flag("--version", flags.version, "Print the version and exit");
+  app.add_option("--log_level", flags.log_level,
+                 "trace, debug, info, warning, error or off")
+      ->check(
+          CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))
+      ->capture_default_str();
+  try {
+    app.parse(argc, argv);
+    if (flags.config.empty() && !flags.version) {
+      throw CLI::RequiredError("--config");
+    }
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? kOk : kUsage;
+  }
+  try {
+    return Run(flags);
+  } catch (const std::exception& e) {
+    std::cerr << "freshlined: " << e.what() << "\n";
+    return kInternal;
+  }
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "execute/dispatcher.h"
+#include "freshline/v1/operations.pb.h"
+#include "ingest/ingest.h"
+#include "registry/revision.h"
+#include "serve/feature_server.h"
+#include "table/table.h"
+
+namespace freshline::daemon {
+
+// Everything that Operations.GetStatus tells, gathered from the rooms.
+struct StatusSources {
+  const base::Clock* clock;
+  base::MonoTime started;
+  std::string policy;
+  std::string kernels;
+  table::TableOptions table_options;
+  const registry::Revision* revision;
+  const table::Table* table;
+  const ingest::EventIngest* ingest;
+  const serve::FeatureServer* features;
+  const execute::Dispatcher* dispatcher;
+  uint32_t workers = 0;
+  // Name and scheduling class, as the kernel granted it.
+  std::vector<std::pair<std::string, std::string>> threads;
+};
+
+// Thread-safety: any thread; each counter is exact, their sum is not atomic.
+void FillStatus(const StatusSources& sources, v1::GetStatusResponse* out);
+
+}  // namespace freshline::daemon

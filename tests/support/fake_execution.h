@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/waker.h"
+#include "execute/waiting_query.h"
+#include "execute/worker_pool.h"
+#include "featurize/feature_function.h"
+#include "registry/revision.h"
+#include "tests/support/fake_clock.h"
+
+// Fakes for everything that a dispatcher drives: tests hold the clock, and
+// decide when a worker is done.
+
+namespace freshline::test {
+
+// Nobody sleeps on a fake clock.
+class FakeWaker final : public base::Waker {
+ public:
+  void Wake() override { ++wakes; }
+  void WaitUntil(base::MonoTime) override {}
+  int wakes = 0;
+};
+
+// Writes the number of events it saw into feature 0 (INT64).
+class CountingFunction final : public featurize::FeatureFunction {
+ public:
+  CountingFunction(const registry::FeatureGroup& group, bool always_inline)
+      : group_(group), always_inline_(always_inline) {}
+
+  uint32_t events_needed() const override { return UINT32_MAX; }
+  base::JobShape Shape(const featurize::Input& input,
+                       featurize::Scratch*) const override {
+    return {group_.id, static_cast<uint32_t>(input.events.size), 1};
+  }
+  bool always_inline() const override { return always_inline_; }
+  std::unique_ptr<featurize::Scratch> MakeScratch() const override {
+    return std::make_unique<featurize::Scratch>();
+  }
+  absl::Status Compute(std::span<const featurize::Input> inputs,
+                       std::span<registry::RowBytes* const> outputs,
+                       featurize::Scratch*) const override;
+
+  absl::Status fail_with;  // not OK: returned instead of rows
+  std::string throw_with;  // not empty: thrown instead
+
+ private:
+  const registry::FeatureGroup& group_;
+  const bool always_inline_;
+};
+
+// Workers that end when told to.
+class FakeWorkerPool final : public execute::WorkerPool {
+ public:
+  FakeWorkerPool(uint32_t workers, size_t batch_max);
+
+  uint32_t size() const override { return static_cast<uint32_t>(jobs_.size()); }
+  execute::Job& job(base::WorkerId worker) override;
+  void Start(base::WorkerId worker) override;
+  std::optional<base::WorkerId> NextFinished() override;
+
+  bool running(uint32_t worker) const { return running_[worker]; }
+  uint64_t started() const { return started_; }
+  // Computes what worker i was given; it took `run_time`.
+  // REQUIRES: running(worker).
+  void Finish(uint32_t worker, base::Duration run_time);
+
+ private:
+  std::vector<execute::Job> jobs_;
+  std::vector<bool> running_;
+  std::deque<base::WorkerId> finished_;
+  uint64_t started_ = 0;
+};
+
+// What became of one fake query; outlives it.
+struct QueryOutcome {
+  struct Row {
+    base::Obtained how = base::Obtained::kUnset;
+    base::Seq as_of = 0;
+    int64_t value = -1;
+  };
+  std::vector<Row> rows;  // by need
+  bool destroyed = false;
+  int sent = 0;
+  base::MonoTime sent_at;
+};
+
+class FakeQuery final : public execute::WaitingQuery {
+ public:
+  // `needs` are sorted by row. `send_cost` passes on the clock in Send().
+  FakeQuery(FakeClock* clock, base::MonoTime deadline,
+            std::vector<schedule::Need> needs,
+            std::shared_ptr<QueryOutcome> outcome,
+            base::Duration send_cost = {});
+  ~FakeQuery() override { outcome_->destroyed = true; }
+
+  base::FlowId flow() const override { return base::FlowId{0}; }
+  base::MonoTime deadline() const override { return deadline_; }
+  std::span<const schedule::Need> needs() const override { return needs_; }
+  bool SatisfiedBy(size_t need, const table::StoredRow& row) const override {
+    return row.as_of.sequence >= needs_[need].want;
+  }
+  void Patch(size_t need, const table::StoredRow& row, uint32_t pending,
+             base::Obtained how) override;
+  void Settle(size_t need, base::Obtained reason) override {
+    outcome_->rows[need].how = reason;
+  }
+  void Send() override;
+
+ private:
+  FakeClock* const clock_;
+  const base::MonoTime deadline_;
+  const std::vector<schedule::Need> needs_;
+  const std::shared_ptr<QueryOutcome> outcome_;
+  const base::Duration send_cost_;
+};
+
+}  // namespace freshline::test
