@@ -8,34 +8,13 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/time.h"
+#include "daemon/config/listen_address.h"
 
 // The configuration of freshlined: a textproto of freshline.config.v1.Daemon
 // (meaning, unit, range and default of every knob stand there) becomes one
 // plain immutable value, complete and in range. The protobuf types end here.
 
 namespace freshline::daemon {
-
-// Where to listen: a TCP port or a Unix socket.
-struct ListenAddress {
-  std::string host;       // a name, or an IPv4 or IPv6 address, no brackets
-  uint16_t port = 0;      // 0: take a free one
-  std::string unix_path;  // absolute; not empty: a Unix socket, no host
-
-  bool is_unix() const { return !unix_path.empty(); }
-  friend bool operator==(const ListenAddress&, const ListenAddress&) = default;
-};
-
-// Reads "host:port", "[::1]:port" or "unix:/path".
-// Returns: INVALID_ARGUMENT naming the text and what is wrong with it.
-absl::StatusOr<ListenAddress> ParseListenAddress(absl::string_view text);
-
-// The text that ParseListenAddress() reads back, and that gRPC listens on.
-std::string FormatListenAddress(const ListenAddress& address);
-
-// Whether only this machine can reach it: a Unix socket, "localhost",
-// 127.0.0.0/8, ::1. Any other name is taken to be reachable from outside; it
-// is not looked up.
-bool IsLoopback(const ListenAddress& address);
 
 enum class SchedulerPolicy : uint8_t {
   kSloAware,
@@ -47,6 +26,10 @@ enum class SchedulerPolicy : uint8_t {
 
 // "slo_aware", as the configuration writes it.
 absl::string_view SchedulerPolicyName(SchedulerPolicy policy);
+
+// Definition files and addresses of one daemon.
+inline constexpr uint32_t kDefinitionFilesMax = 64;
+inline constexpr uint32_t kListenAddressesMax = 16;
 
 struct SchedulerConfig {
   SchedulerPolicy policy = SchedulerPolicy::kSloAware;
