@@ -29,7 +29,8 @@ struct Need {
   base::FixedVector<Level, 4> levels;
 };
 
-// One waiting query. Views are read during the call only.
+// One waiting query. Views are read during the call only; its needs are of
+// distinct rows.
 struct Ticket {
   base::TicketId id{};
   base::FlowId flow{};
@@ -92,6 +93,9 @@ struct PolicyStats {
   uint64_t rows_started = 0;
   uint64_t background_rows = 0;
   uint64_t probes = 0;
+  uint64_t tickets_refused = 0;  // beyond the bound on tickets
+  uint64_t rows_refused = 0;     // beyond a bound on queued rows
+  uint64_t jobs_failed = 0;
 };
 
 // Decides what to run, on which worker, and what to give up: a deterministic
@@ -132,7 +136,8 @@ class Policy {
   // Time passed. Call at NextWake() or later.
   virtual void Tick(base::MonoTime now, Actions* actions) = 0;
 
-  // When Tick() must be called next; kInfiniteFuture when nothing waits.
+  // When Tick() must be called next; kInfiniteFuture when nothing waits. Valid
+  // until the next call of another method.
   virtual base::MonoTime NextWake() const = 0;
 
   // Workers [0, n) are usable from now on (0: none; everything is answered

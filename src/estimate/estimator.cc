@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "estimate/estimator.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+
+#include "base/check.h"
+
+namespace freshline::estimate {
+
+using base::Duration;
+using base::JobShape;
+
+namespace {
+
+constexpr double kCopyWeightRuns = 2;
+constexpr double kTail = 0.05;
+constexpr int kTailRuns = 4;
+constexpr double kChangedWeightRuns = 8;
+// exp2(-1 / 1024).
+constexpr double kCalibrationDecay = 0.99932333;
+
+Duration Times(Duration d, double factor) {
+  // Callers may ask about limits that are nearly infinite.
+  constexpr double kMax = 9e18;
+  const double ns = static_cast<double>(d.count()) * factor;
+  return Duration(static_cast<int64_t>(std::clamp(ns, -kMax, kMax)));
+}
+
+}  // namespace
+
+Estimator::Estimator(Options options)
+    : options_(options), prior_(options.half_life_runs) {
+  FRESHLINE_CHECK(options.prior_mean > Duration::zero());
+  TimeSketch around(options.half_life_runs);
+  for (int i = -8; i <= 8; ++i)
+    around.Add(Times(options.prior_mean, std::exp2(i / 4.0)));
+  const double to_mean = static_cast<double>(options.prior_mean.count()) /
+                         static_cast<double>(around.mean().count());
+  prior_.CopyScaled(around, to_mean, 1);
+}
+
+int Estimator::BucketOf(const JobShape& shape, uint32_t batch) {
+  const int scans = static_cast<int>(std::min(shape.scans, kScans - 1U));
+  const int events =
+      std::min(static_cast<int>(std::bit_width(shape.events)), kEvents - 1);
+  // 1, 2, 3-4, 5-8, ...
+  const int batches = std::min(
+      static_cast<int>(std::bit_width(std::max(batch, 1U) - 1)), kBatches - 1);
+  return (scans * kEvents + events) * kBatches + batches;
+}
+
+double Estimator::SizeOf(int bucket) {
+  const int batches = bucket % kBatches;
+  const int events = bucket / kBatches % kEvents;
+  const int scans = bucket / kBatches / kEvents;
+  const double per_row = scans > 0 ? scans : std::exp2(std::max(events - 1, 0));
+  return per_row * std::exp2(batches);
+}
+
+int Estimator::Distance(int a, int b) {
+  const auto part = [](int x, int divisor, int size) {
+    return x / divisor % size;
+  };
+  const int batches = std::abs(part(a, 1, kBatches) - part(b, 1, kBatches));
+  const int events =
+      std::abs(part(a, kBatches, kEvents) - part(b, kBatches, kEvents));
+  const int scans_a = part(a, kBatches * kEvents, kScans);
+  const int scans_b = part(b, kBatches * kEvents, kScans);
+  // Whether a table is scanned at all says most; then how often, how many
+  // rows at once, and last how many events.
+  const int kind = (scans_a > 0) != (scans_b > 0) ? 1000 : 0;
+  return kind + 40 * std::abs(scans_a - scans_b) + 40 * batches + events;
+}
+
+Estimator::Source Estimator::Find(const JobShape& shape, uint32_t batch) const {
+  const int bucket = BucketOf(shape, batch);
+  const uint32_t id = base::ToInt(shape.group);
+  if (id >= groups_.size() || groups_[id] == nullptr) return {&prior_, 1.0};
+  const Group& group = *groups_[id];
+  const auto b = static_cast<size_t>(bucket);
+  const auto nearest = static_cast<size_t>(group.nearest[b]);
+  return {&group.buckets[nearest]->sketch, group.factor[b]};
+}
+
+Duration Estimator::Mean(const JobShape& shape, uint32_t batch) const {
+  const Source source = Find(shape, batch);
+  return Times(source.sketch->mean(), source.factor);
+}
+
+Duration Estimator::Quantile(const JobShape& shape, uint32_t batch,
+                             double q) const {
+  const Source source = Find(shape, batch);
+  return Times(source.sketch->Quantile(q), source.factor);
+}
+
+double Estimator::ChanceWithin(const JobShape& shape, uint32_t batch,
+                               Duration limit) const {
+  const Source source = Find(shape, batch);
+  return source.sketch->ChanceWithin(Times(limit, 1 / source.factor));
+}
+
+Estimator::Group* Estimator::GroupOf(base::GroupId id) {
+  const uint32_t index = base::ToInt(id);
+  if (index >= options_.groups_max) return nullptr;
+  if (index >= groups_.size()) groups_.resize(index + 1);
+  if (groups_[index] == nullptr) {
+    groups_[index] = std::make_unique<Group>();
+    groups_[index]->nearest.fill(-1);
+  }
+  return groups_[index].get();
+}
+
+Estimator::Bucket& Estimator::Fill(Group* group, int bucket) {
+  const auto b = static_cast<size_t>(bucket);
+  if (group->buckets[b] != nullptr) return *group->buckets[b];
+  auto made =
+      std::make_unique<Bucket>(Bucket{TimeSketch(options_.half_life_runs)});
+  const int nearest = group->nearest[b];
+  if (nearest < 0) {
+    made->sketch = prior_;
+  } else {
+    made->sketch.CopyScaled(
+        group->buckets[static_cast<size_t>(nearest)]->sketch, group->factor[b],
+        kCopyWeightRuns);
+  }
+  group->buckets[b] = std::move(made);
+  for (int x = 0; x < kBuckets; ++x) {
+    const auto i = static_cast<size_t>(x);
+    if (group->nearest[i] >= 0 &&
+        Distance(x, group->nearest[i]) <= Distance(x, bucket)) {
+      continue;
+    }
+    group->nearest[i] = static_cast<int16_t>(bucket);
+    group->factor[i] = static_cast<float>(SizeOf(x) / SizeOf(bucket));
+  }
+  return *group->buckets[b];
+}
+
+void Estimator::Learn(const JobShape& shape, uint32_t batch, Duration time) {
+  Group* group = GroupOf(shape.group);
+  if (group == nullptr) return;
+  Bucket& bucket = Fill(group, BucketOf(shape, batch));
+  if (time > bucket.sketch.Quantile(1 - kTail)) {
+    bucket.tail_run = std::max(bucket.tail_run, 0) + 1;
+  } else if (time < bucket.sketch.Quantile(kTail)) {
+    bucket.tail_run = std::min(bucket.tail_run, 0) - 1;
+  } else {
+    bucket.tail_run = 0;
+  }
+  if (std::abs(bucket.tail_run) >= kTailRuns) {
+    bucket.sketch.Discount(kChangedWeightRuns);
+    bucket.tail_run = 0;
+  }
+  bucket.sketch.Add(time);
+}
+
+void Estimator::Judge(Group* group, const Source& predicted, Duration time) {
+  const Duration p99 =
+      Times(predicted.sketch->Quantile(0.99), predicted.factor);
+  const bool within = time <= p99;
+  ++group->runs;
+  if (within) ++group->within_p99;
+  for (double* sum :
+       {&group->weight, &group->weight_within, &group->sum_predicted_ns,
+        &group->sum_p99_ns, &group->sum_actual_ns}) {
+    *sum *= kCalibrationDecay;
+  }
+  group->weight += 1;
+  group->weight_within += within ? 1 : 0;
+  group->sum_predicted_ns +=
+      predicted.factor * static_cast<double>(predicted.sketch->mean().count());
+  group->sum_p99_ns += static_cast<double>(p99.count());
+  group->sum_actual_ns += static_cast<double>(time.count());
+}
+
+void Estimator::Seed(const JobShape& shape, uint32_t batch, Duration time) {
+  time = std::max(time, Duration::zero());
+  if (listener_) listener_(shape, batch, time, true);
+  Learn(shape, batch, time);
+}
+
+void Estimator::Observe(const JobShape& shape, uint32_t batch, Duration time) {
+  time = std::max(time, Duration::zero());
+  if (listener_) listener_(shape, batch, time, false);
+  // Judged by what was known before the run was learned.
+  const uint32_t id = base::ToInt(shape.group);
+  if (id < options_.groups_max) {
+    const bool known = id < groups_.size() && groups_[id] != nullptr;
+    const Source predicted = known ? Find(shape, batch) : Source{&prior_, 1.0};
+    Judge(GroupOf(shape.group), predicted, time);
+  }
+  Learn(shape, batch, time);
+}
+
+Calibration Estimator::CalibrationOf(base::GroupId id) const {
+  Calibration result;
+  const uint32_t index = base::ToInt(id);
+  if (index >= groups_.size() || groups_[index] == nullptr) return result;
+  const Group& group = *groups_[index];
+  if (group.runs == 0) return result;
+  const auto average = [&](double sum) {
+    return Duration(static_cast<int64_t>(sum / group.weight));
+  };
+  result.runs = group.runs;
+  result.within_p99 = group.within_p99;
+  result.within_p99_decayed = group.weight_within / group.weight;
+  result.predicted_mean = average(group.sum_predicted_ns);
+  result.predicted_p99 = average(group.sum_p99_ns);
+  result.actual_mean = average(group.sum_actual_ns);
+  return result;
+}
+
+}  // namespace freshline::estimate

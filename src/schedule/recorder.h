@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/job_shape.h"
+#include "base/time.h"
+#include "estimate/estimator.h"
+#include "schedule/policy.h"
+
+namespace freshline::schedule {
+
+// One input of a policy, or of the estimator that it asks, and what the policy
+// did about it.
+struct RecordedCall {
+  enum class Kind : uint8_t {
+    kArrive,
+    kCancel,
+    kChanged,
+    kDone,
+    kTick,
+    kSetWorkers,
+    kSeed,     // of the estimator
+    kObserve,  // "
+  };
+  Kind kind = Kind::kTick;
+  base::MonoTime now{};
+
+  // kArrive: all of these. kCancel: ticket.
+  base::TicketId ticket{};
+  base::FlowId flow{};
+  base::MonoTime answer_by{};
+  std::vector<Need> needs;
+  // kChanged.
+  base::RowId row;
+  base::Seq newest = 0;
+  Signals signals;
+  // kDone.
+  base::JobId job{};
+  std::vector<RowResult> results;
+  // kSetWorkers.
+  uint32_t workers = 0;
+  // kSeed, kObserve.
+  base::JobShape shape;
+  uint32_t batch = 0;
+  base::Duration time{};
+
+  Actions actions;
+};
+
+struct Recording {
+  std::vector<RecordedCall> calls;
+  // Calls beyond the recorder's bound that were forwarded and not recorded.
+  uint64_t calls_dropped = 0;
+};
+
+// A policy that passes every call on to another and keeps it: what a driver
+// with threads and a real clock did can be fed to a fresh policy, and must give
+// the same actions.
+//
+// Thread-safety: as the policy inside.
+// Bounds: the first `calls_max` calls are kept.
+class PolicyRecorder final : public Policy {
+ public:
+  // `policy` must outlive it.
+  PolicyRecorder(Policy* policy, size_t calls_max);
+
+  // Records what `estimator` learns from now on as well. It must not learn
+  // after the recorder ends, unless its listener is replaced.
+  void ListenTo(estimate::Estimator* estimator);
+
+  const Recording& recording() const { return recording_; }
+
+  void Arrive(const Ticket& ticket, base::MonoTime now,
+              Actions* actions) override;
+  void Cancel(base::TicketId ticket, base::MonoTime now,
+              Actions* actions) override;
+  void Changed(base::RowId row, base::Seq newest, const Signals& signals,
+               base::MonoTime now, Actions* actions) override;
+  void Done(base::JobId job, std::span<const RowResult> results,
+            base::MonoTime now, Actions* actions) override;
+  void Tick(base::MonoTime now, Actions* actions) override;
+  base::MonoTime NextWake() const override { return policy_->NextWake(); }
+  void SetWorkers(uint32_t n, base::MonoTime now, Actions* actions) override;
+  PolicyStats Stats() const override { return policy_->Stats(); }
+
+ private:
+  // The call to fill in, or null beyond the bound.
+  RecordedCall* Append(RecordedCall::Kind kind, base::MonoTime now);
+  template <typename Forward>
+  void Pass(RecordedCall* call, Actions* actions, Forward forward);
+
+  Policy* const policy_;
+  const size_t calls_max_;
+  Recording recording_;
+};
+
+struct ReplayResult {
+  size_t calls = 0;  // replayed
+  // The first call whose actions differ, and how; none: all agree.
+  std::optional<size_t> differs_at;
+  std::string difference;
+};
+
+// Feeds a recording to a fresh policy and the fresh estimator that it asks, up
+// to the first difference. The estimator's options, the policy's configuration
+// and what either knew before the recording began must be as they were.
+ReplayResult Replay(const Recording& recording, Policy* policy,
+                    estimate::Estimator* estimator);
+
+// One line, for people: "answer ticket 7".
+std::string DescribeAction(const Action& action, const Actions& all);
+
+}  // namespace freshline::schedule

@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "schedule/slack_policy.h"
+
+#include <algorithm>
+#include <bit>
+#include <limits>
+#include <utility>
+
+#include "base/check.h"
+
+namespace freshline::schedule {
+
+using base::Duration;
+using base::GroupId;
+using base::MonoTime;
+using base::Obtained;
+using base::RowId;
+using base::Seq;
+using base::TicketId;
+
+namespace {
+
+// How often idle workers look whether background work may run by now.
+constexpr Duration kBackgroundPoll = std::chrono::milliseconds(10);
+
+int64_t Nanos(MonoTime t) { return t.time_since_epoch().count(); }
+
+// Non-negative doubles compare as their bits do.
+int64_t DescendingRank(double value) {
+  return -std::bit_cast<int64_t>(std::max(value, 0.0));
+}
+
+// What an untrusted number contributes.
+double Sane(double gain) {
+  return gain > 0 && gain < std::numeric_limits<double>::infinity() ? gain : 0;
+}
+
+}  // namespace
+
+SlackPolicy::SlackPolicy(const PolicyConfig& config,
+                         const estimate::CostModel* costs,
+                         std::vector<GroupTraits> groups)
+    : config_(config),
+      costs_(costs),
+      traits_(std::move(groups)),
+      queues_(traits_.size()),
+      health_(config.probe_interval, config.quarantine_failures),
+      gate_(config.background_risk_max) {}
+
+SlackPolicy::Call SlackPolicy::Begin(MonoTime now, Actions* actions) {
+  FRESHLINE_DCHECK(now >= last_now_);
+  last_now_ = now;
+  return {now, actions};
+}
+
+void SlackPolicy::End(const Call& call) {
+  ShedUntilFeasible(call);
+  StartJobs(call);
+}
+
+void SlackPolicy::EmitSettle(TicketId ticket, RowId row, Obtained reason,
+                             const Call& call) {
+  if (reason == Obtained::kStaleShed) ++stats_.needs_shed;
+  Action action;
+  action.kind = Action::Kind::kSettle;
+  action.ticket = ticket;
+  action.row = row;
+  action.reason = reason;
+  call.actions->list.push_back(action);
+}
+
+void SlackPolicy::EmitAnswer(TicketId ticket, const Call& call) {
+  Action action;
+  action.kind = Action::Kind::kAnswer;
+  action.ticket = ticket;
+  call.actions->list.push_back(action);
+}
+
+void SlackPolicy::AnswerAtOnce(const Ticket& ticket, Obtained reason,
+                               const Call& call) {
+  for (const Need& need : ticket.needs) {
+    EmitSettle(ticket.id, need.row, reason, call);
+  }
+  EmitAnswer(ticket.id, call);
+}
+
+void SlackPolicy::Arrive(const Ticket& ticket, MonoTime now, Actions* actions) {
+  const Call call = Begin(now, actions);
+  ExpireDue(call);
+  if (ticket_slots_.contains(ticket.id)) {
+    FRESHLINE_BUG("a ticket arrived twice");
+    return;
+  }
+  if (config_.trigger != Trigger::kQueryWaits) {
+    AnswerAtOnce(ticket, Obtained::kStaleShed, call);
+    if (config_.trigger == Trigger::kQueryEnqueues) {
+      for (const Need& need : ticket.needs) {
+        if (need.levels.empty() ||
+            Barred(need.row, need.levels[0].shape, call) != Obtained::kUnset) {
+          continue;
+        }
+        const uint32_t slot = FindOrMakeRow(need.row);
+        Row& row = rows_[slot];
+        row.shape = need.levels[0].shape;
+        row.newest = std::max(row.newest, need.want);
+        row.again = !row.running || need.want > row.covered;
+        Reposition(slot, call);
+      }
+    }
+  } else if (ticket.answer_by <= now) {
+    AnswerAtOnce(ticket, Obtained::kStaleDeadline, call);
+  } else if (workers_ == 0 || ticket_slots_.size() >= config_.tickets_max) {
+    ++stats_.tickets_refused;
+    AnswerAtOnce(ticket, Obtained::kStaleShed, call);
+  } else {
+    uint32_t slot = static_cast<uint32_t>(tickets_.size());
+    if (free_tickets_.empty()) {
+      tickets_.emplace_back();
+    } else {
+      slot = free_tickets_.back();
+      free_tickets_.pop_back();
+    }
+    tickets_[slot] = {ticket.id, ticket.answer_by, {}, true};
+    ticket_slots_[ticket.id] = slot;
+    by_answer_by_.Set(slot, {Nanos(ticket.answer_by), ++sequence_});
+    for (const Need& need : ticket.needs) AddNeed(slot, need, call);
+    tickets_[slot].held = false;
+    if (tickets_[slot].needs.count == 0) {
+      EmitAnswer(ticket.id, call);
+      Forget(slot);
+    }
+  }
+  End(call);
+}
+
+Obtained SlackPolicy::Barred(RowId id, const base::JobShape& shape,
+                             const Call& call) {
+  if (health_.quarantined(id.group)) {
+    if (health_.ProbeDue(id.group, call.now)) {
+      const uint32_t slot = FindOrMakeRow(id);
+      rows_[slot].shape = shape;
+      TryProbe(slot, call);
+    }
+    return Obtained::kStaleError;
+  }
+  const uint32_t slot = FindRow(id);
+  if (slot != kNone && call.now < rows_[slot].retry_at) {
+    return Obtained::kStaleError;
+  }
+  return Obtained::kUnset;
+}
+
+void SlackPolicy::AddNeed(uint32_t ticket, const Need& need, const Call& call) {
+  const Obtained barred = need.levels.empty()
+                              ? Obtained::kStaleShed
+                              : Barred(need.row, need.levels[0].shape, call);
+  if (barred != Obtained::kUnset) {
+    EmitSettle(tickets_[ticket].id, need.row, barred, call);
+    return;
+  }
+  const uint32_t slot = FindOrMakeRow(need.row);
+  Row& row = rows_[slot];
+  NeedPool::Need added;
+  added.ticket = ticket;
+  added.row = slot;
+  added.answer_by = Nanos(tickets_[ticket].answer_by);
+  added.order = ++sequence_;
+  added.want = need.want;
+  added.gain = Sane(need.levels[0].gain);
+  row.shape = need.levels[0].shape;
+  row.newest = std::max(row.newest, need.want);
+  row.gain += added.gain;
+  row.background_gain = std::max(row.background_gain, added.gain);
+  needs_.Add(added, &row.needs, &tickets_[ticket].needs);
+  Reposition(slot, call);
+}
+
+void SlackPolicy::CloseNeed(uint32_t need, Obtained reason, const Call& call) {
+  const NeedPool::Need& closed = needs_[need];
+  const uint32_t slot = closed.ticket;
+  WaitingTicket& ticket = tickets_[slot];
+  Row& row = rows_[closed.row];
+  row.gain -= closed.gain;
+  EmitSettle(ticket.id, row.id, reason, call);
+  needs_.Remove(need, &row.needs, &ticket.needs);
+  // Sums of doubles drift: an empty one is exact.
+  if (row.needs.count == 0) row.gain = 0;
+  if (ticket.needs.count > 0 || ticket.held) return;
+  EmitAnswer(ticket.id, call);
+  Forget(slot);
+}
+
+void SlackPolicy::CloseFirst(uint32_t row, Obtained reason, const Call& call) {
+  CloseNeed(rows_[row].needs.root, reason, call);
+}
+
+void SlackPolicy::CloseTicket(uint32_t ticket, Obtained reason,
+                              const Call& call) {
+  tickets_[ticket].held = true;
+  while (tickets_[ticket].needs.count > 0) {
+    const uint32_t need = tickets_[ticket].needs.first;
+    const uint32_t row = needs_[need].row;
+    CloseNeed(need, reason, call);
+    Reposition(row, call);
+  }
+  EmitAnswer(tickets_[ticket].id, call);
+  Forget(ticket);
+}
+
+void SlackPolicy::Forget(uint32_t ticket) {
+  by_answer_by_.Remove(ticket);
+  ticket_slots_.erase(tickets_[ticket].id);
+  free_tickets_.push_back(ticket);
+}
+
+void SlackPolicy::ExpireDue(const Call& call) {
+  const int64_t now = Nanos(call.now);
+  while (!by_answer_by_.empty() && by_answer_by_.top_key().rank <= now) {
+    CloseTicket(by_answer_by_.top(), Obtained::kStaleDeadline, call);
+  }
+}
+
+void SlackPolicy::Cancel(TicketId id, MonoTime now, Actions* actions) {
+  const Call call = Begin(now, actions);
+  const auto it = ticket_slots_.find(id);
+  if (it != ticket_slots_.end()) {
+    const uint32_t slot = it->second;
+    tickets_[slot].held = true;
+    while (tickets_[slot].needs.count > 0) {
+      const uint32_t need = tickets_[slot].needs.first;
+      const uint32_t row = needs_[need].row;
+      rows_[row].gain -= needs_[need].gain;
+      needs_.Remove(need, &rows_[row].needs, &tickets_[slot].needs);
+      if (rows_[row].needs.count == 0) rows_[row].gain = 0;
+      Reposition(row, call);
+    }
+    Forget(slot);
+  }
+  ExpireDue(call);
+  End(call);
+}
+
+void SlackPolicy::Changed(RowId id, Seq newest, const Signals& signals,
+                          MonoTime now, Actions* actions) {
+  const Call call = Begin(now, actions);
+  ExpireDue(call);
+  uint32_t slot = FindRow(id);
+  const bool enqueues = config_.trigger == Trigger::kEventEnqueues;
+  if (slot == kNone && (enqueues || config_.background) &&
+      signals.pending > 0) {
+    slot = FindOrMakeRow(id);
+  }
+  if (slot != kNone) {
+    Row& row = rows_[slot];
+    row.newest = std::max(row.newest, newest);
+    row.shape = signals.shape;
+    row.changed_gain = row.background_gain =
+        signals.pending > 0 ? Sane(signals.gain) : 0;
+    if (enqueues && signals.pending > 0 &&
+        Barred(id, signals.shape, call) == Obtained::kUnset) {
+      row.again = !row.running || newest > row.covered;
+    }
+    Reposition(slot, call);
+  }
+  End(call);
+}
+
+void SlackPolicy::Tick(MonoTime now, Actions* actions) {
+  const Call call = Begin(now, actions);
+  ExpireDue(call);
+  End(call);
+}
+
+MonoTime SlackPolicy::NextWake() const {
+  MonoTime wake = base::kInfiniteFuture;
+  if (!by_answer_by_.empty()) {
+    wake = tickets_[by_answer_by_.top()].answer_by;
+  }
+  if (!background_.empty() && queued_ == 0 && idle_workers() > 0) {
+    wake = std::min(wake, last_now_ + kBackgroundPoll);
+  }
+  return wake;
+}
+
+PolicyStats SlackPolicy::Stats() const {
+  PolicyStats stats = stats_;
+  stats.tickets_waiting = ticket_slots_.size();
+  stats.rows_queued = queued_;
+  stats.background_queued = background_.size();
+  return stats;
+}
+
+uint32_t SlackPolicy::FindRow(RowId id) const {
+  const auto it = row_slots_.find(id);
+  return it == row_slots_.end() ? kNone : it->second;
+}
+
+uint32_t SlackPolicy::FindOrMakeRow(RowId id) {
+  const auto [it, made] = row_slots_.try_emplace(id, 0);
+  if (!made) return it->second;
+  if (free_rows_.empty()) {
+    it->second = static_cast<uint32_t>(rows_.size());
+    rows_.emplace_back();
+  } else {
+    it->second = free_rows_.back();
+    free_rows_.pop_back();
+  }
+  Row& row = rows_[it->second];
+  row = Row{};
+  row.id = id;
+  row.shape.group = id.group;
+  return it->second;
+}
+
+void SlackPolicy::DropIfUnused(uint32_t slot) {
+  const Row& row = rows_[slot];
+  if (row.place != Place::kNowhere || row.running || row.needs.count > 0 ||
+      row.failures > 0) {
+    return;
+  }
+  row_slots_.erase(row.id);
+  free_rows_.push_back(slot);
+}
+
+void SlackPolicy::Reposition(uint32_t slot, const Call& call) {
+  Row& row = rows_[slot];
+  if (row.running) return;
+  while (row.needs.count > 0) {
+    if (Queue(slot, call)) return;
+    CloseFirst(slot, Obtained::kStaleShed, call);
+  }
+  if (row.again) {
+    if (Queue(slot, call)) return;
+    row.again = false;
+  }
+  LeaveForeground(slot);
+  ToBackground(slot, call);
+  DropIfUnused(slot);
+}
+
+SlackPolicy::Key SlackPolicy::KeyOf(const Row& row, double density) const {
+  switch (config_.order) {
+    case Order::kArrival:
+      break;
+    case Order::kAnswerBy:
+      if (row.needs.count == 0)
+        return {base::kInfiniteFuture.time_since_epoch().count(), row.order};
+      return {needs_[row.needs.root].answer_by, row.order};
+    case Order::kDensity:
+      return {DescendingRank(density), row.order};
+  }
+  return {0, row.order};
+}
+
+bool SlackPolicy::Queue(uint32_t slot, const Call& call) {
+  Row& row = rows_[slot];
+  if (row.place != Place::kForeground) {
+    if (queued_ >= config_.rows_max) {
+      ++stats_.rows_refused;
+      return false;
+    }
+    row.order = ++sequence_;
+  }
+  double density = 0;
+  AdmissionTree::Entry entry;
+  if (config_.admission && row.needs.count > 0) {
+    entry.deadline = needs_[row.needs.root].answer_by;
+    const Duration left(entry.deadline - Nanos(call.now));
+    const Price price = PriceOf(row, left);
+    if (price.reserve > left) {
+      TryProbe(slot, call);
+      return false;
+    }
+    entry.order = row.order;
+    entry.work = price.work.count();
+    entry.reserve = price.reserve.count();
+    if (admitted_.contains(slot)) admitted_.Erase(slot);
+    const MonoTime start = ExpectedStart(entry.deadline, call.now);
+    const double chance = costs_->ChanceWithin(
+        row.shape, 1, Duration(entry.deadline - Nanos(start)));
+    const double gain = std::max(row.gain, row.changed_gain * row.needs.count);
+    density =
+        gain * chance / std::max(1.0, static_cast<double>(price.work.count()));
+    entry.density = density;
+  }
+  LeaveBackground(slot);
+  if (row.place != Place::kForeground) {
+    row.place = Place::kForeground;
+    ++queued_;
+    gate_.Arrived(call.now);
+  }
+  if (config_.admission && row.needs.count > 0) admitted_.Insert(slot, entry);
+  QueueOf(row.id.group).Set(slot, KeyOf(row, density));
+  SyncGroup(row.id.group);
+  return true;
+}
+
+void SlackPolicy::LeaveForeground(uint32_t slot) {
+  Row& row = rows_[slot];
+  if (row.place != Place::kForeground) return;
+  row.place = Place::kNowhere;
+  --queued_;
+  QueueOf(row.id.group).Remove(slot);
+  SyncGroup(row.id.group);
+  if (admitted_.contains(slot)) admitted_.Erase(slot);
+}
+
+void SlackPolicy::LeaveBackground(uint32_t slot) {
+  Row& row = rows_[slot];
+  if (row.place != Place::kBackground) return;
+  row.place = Place::kNowhere;
+  background_.Remove(slot);
+  if (row.probe) health_.ProbeAbandoned(row.id.group);
+  row.probe = false;
+}
+
+void SlackPolicy::ToBackground(uint32_t slot, const Call& call) {
+  Row& row = rows_[slot];
+  if (row.probe) return;
+  const bool wanted = config_.background && row.background_gain > 0 &&
+                      call.now >= row.retry_at &&
+                      !health_.quarantined(row.id.group);
+  if (!wanted) {
+    LeaveBackground(slot);
+    return;
+  }
+  const Duration mean = costs_->Mean(row.shape, 1);
+  const double index =
+      row.background_gain / std::max(1.0, static_cast<double>(mean.count()));
+  if (row.place != Place::kBackground) {
+    row.order = ++sequence_;
+    if (background_.size() >= config_.background_max) {
+      // Some leaf is among the worse half; finding the worst would cost O(n).
+      const uint32_t leaf = background_.some_leaf();
+      ++stats_.rows_refused;
+      if (background_.key_of(leaf).rank <= DescendingRank(index)) return;
+      LeaveBackground(leaf);
+      DropIfUnused(leaf);
+    }
+    row.place = Place::kBackground;
+  }
+  background_.Set(slot, {DescendingRank(index), row.order});
+}
+
+bool SlackPolicy::TryProbe(uint32_t slot, const Call& call) {
+  Row& row = rows_[slot];
+  if (row.running || row.place == Place::kForeground || row.probe ||
+      !health_.ProbeDue(row.id.group, call.now)) {
+    return false;
+  }
+  LeaveBackground(slot);
+  health_.ProbeQueued(row.id.group);
+  row.probe = true;
+  row.place = Place::kBackground;
+  row.order = ++sequence_;
+  background_.Set(slot, {std::numeric_limits<int64_t>::min(), row.order});
+  return true;
+}
+
+}  // namespace freshline::schedule

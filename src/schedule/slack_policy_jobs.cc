@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "schedule/slack_policy.h"
+
+namespace freshline::schedule {
+
+using base::Duration;
+using base::GroupId;
+using base::JobShape;
+using base::MonoTime;
+using base::Obtained;
+using base::WorkerId;
+
+namespace {
+
+int64_t Nanos(MonoTime t) { return t.time_since_epoch().count(); }
+
+JobShape LargerOf(const JobShape& a, const JobShape& b) {
+  return {a.group, std::max(a.events, b.events), std::max(a.scans, b.scans)};
+}
+
+}  // namespace
+
+uint32_t SlackPolicy::BatchMaxOf(GroupId group) const {
+  const uint32_t index = base::ToInt(group);
+  return index < traits_.size() ? std::max(traits_[index].batch_max, 1U) : 1;
+}
+
+SlotHeap<SlackPolicy::Key>& SlackPolicy::QueueOf(GroupId group) {
+  const uint32_t index = base::ToInt(group);
+  if (index >= queues_.size()) queues_.resize(index + 1);
+  return queues_[index];
+}
+
+void SlackPolicy::SyncGroup(GroupId group) {
+  const uint32_t index = base::ToInt(group);
+  const SlotHeap<Key>& queue = queues_[index];
+  if (!queue.empty()) {
+    group_order_.Set(index, queue.top_key());
+  } else if (group_order_.contains(index)) {
+    group_order_.Remove(index);
+  }
+}
+
+SlackPolicy::Price SlackPolicy::PriceOf(const Row& row,
+                                        Duration time_left) const {
+  // With batches a row costs its share of the one that is likely to form: as
+  // large as the queue allows while a batch takes half the time left at most.
+  uint32_t batch = 1;
+  const uint32_t index = base::ToInt(row.id.group);
+  const size_t waiting = index < queues_.size() ? queues_[index].size() : 0;
+  const uint32_t batch_max = BatchMaxOf(row.id.group);
+  while (batch * 2 <= batch_max && batch * 2 <= waiting + 1 &&
+         costs_->Mean(row.shape, batch * 2) * 2 <= time_left) {
+    batch *= 2;
+  }
+  return {costs_->Mean(row.shape, batch) / batch,
+          costs_->Quantile(row.shape, batch, config_.chance_min)};
+}
+
+Duration SlackPolicy::RemainingWork(MonoTime now) const {
+  Duration sum{};
+  for (const Running& job : running_) {
+    if (!job.busy) continue;
+    // A job beyond its time ends any moment, but not now.
+    sum += std::max(job.mean - (now - job.started), job.mean / 8);
+  }
+  return sum;
+}
+
+MonoTime SlackPolicy::ExpectedStart(int64_t deadline, MonoTime now) const {
+  const uint32_t workers = std::max(workers_, 1U);
+  return now + RemainingWork(now) / workers +
+         Duration(admitted_.WorkUpTo(deadline));
+}
+
+void SlackPolicy::ShedUntilFeasible(const Call& call) {
+  if (!config_.admission || admitted_.empty()) return;
+  const int64_t limit =
+      Nanos(call.now) +
+      (RemainingWork(call.now) / std::max(workers_, 1U)).count();
+  while (admitted_.least_margin() < limit) {
+    const uint32_t slot = admitted_.Weakest(limit);
+    CloseFirst(slot, Obtained::kStaleShed, call);
+    Reposition(slot, call);
+  }
+}
+
+uint32_t SlackPolicy::IdleWorker() const {
+  for (uint32_t i = 0; i < workers_; ++i) {
+    if (!running_[i].busy) return i;
+  }
+  return kNone;
+}
+
+void SlackPolicy::StartJobs(const Call& call) {
+  while (true) {
+    const uint32_t worker = IdleWorker();
+    if (worker == kNone) return;
+    const bool probe = !background_.empty() && rows_[background_.top()].probe;
+    if (!probe && queued_ > 0) {
+      StartForeground(worker, call);
+      continue;
+    }
+    if (!StartBackground(worker, call)) return;
+  }
+}
+
+void SlackPolicy::StartForeground(uint32_t worker, const Call& call) {
+  const GroupId group{group_order_.top()};
+  const uint32_t slot = QueueOf(group).top();
+  Row& row = rows_[slot];
+  if (config_.admission && row.needs.count > 0) {
+    const Duration left(needs_[row.needs.root].answer_by - Nanos(call.now));
+    if (costs_->ChanceWithin(row.shape, 1, left) < config_.chance_min) {
+      CloseFirst(slot, Obtained::kStaleShed, call);
+      Reposition(slot, call);
+      return;
+    }
+  }
+  FillBatch(group, call);
+  Start(worker, false, false, call);
+}
+
+void SlackPolicy::FillBatch(GroupId group, const Call& call) {
+  SlotHeap<Key>& queue = QueueOf(group);
+  const auto idle = idle_workers();
+  // Idle workers share the queue before anyone computes two rows at once.
+  const auto share =
+      static_cast<uint32_t>((queue.size() + idle - 1) / std::max(idle, 1U));
+  const uint32_t size_max = std::min(BatchMaxOf(group), share);
+  batch_.clear();
+  JobShape shape;
+  int64_t deadline = base::kInfiniteFuture.time_since_epoch().count();
+  Duration mean{};
+  while (!queue.empty() && batch_.size() < std::max(size_max, 1U)) {
+    const uint32_t slot = queue.top();
+    const Row& row = rows_[slot];
+    const auto size = static_cast<uint32_t>(batch_.size()) + 1;
+    if (row.needs.count > 0) {
+      deadline = std::min(deadline, needs_[row.needs.root].answer_by);
+    }
+    if (size == 1) {
+      shape = row.shape;
+      mean = costs_->Mean(shape, 1);
+    } else {
+      // A row that failed is computed alone, lest it fail others again.
+      if (row.failures > 0 || rows_[batch_[0]].failures > 0) break;
+      const JobShape larger = LargerOf(shape, row.shape);
+      const Duration together = costs_->Mean(larger, size);
+      if (together >= mean + costs_->Mean(row.shape, 1)) break;
+      if (costs_->ChanceWithin(larger, size,
+                               Duration(deadline - Nanos(call.now))) <
+          config_.batch_chance_min) {
+        break;
+      }
+      shape = larger;
+      mean = together;
+    }
+    batch_.push_back(slot);
+    LeaveForeground(slot);
+  }
+}
+
+bool SlackPolicy::StartBackground(uint32_t worker, const Call& call) {
+  if (background_.empty()) return false;
+  const uint32_t slot = background_.top();
+  Row& row = rows_[slot];
+  const bool probe = row.probe;
+  if (!probe &&
+      !gate_.MayRun(costs_->Mean(row.shape, 1), idle_workers() - 1, call.now)) {
+    return false;
+  }
+  // Kept as a probe until it has run.
+  row.probe = false;
+  LeaveBackground(slot);
+  batch_.assign(1, slot);
+  Start(worker, true, probe, call);
+  return true;
+}
+
+void SlackPolicy::Start(uint32_t worker, bool background, bool probe,
+                        const Call& call) {
+  Running& job = running_[worker];
+  job.busy = true;
+  job.id = base::JobId{next_job_++};
+  job.rows = batch_;
+  job.started = call.now;
+  job.probe = probe;
+  JobShape shape = rows_[batch_[0]].shape;
+  const auto rows_begin = static_cast<uint32_t>(call.actions->rows.size());
+  for (const uint32_t slot : batch_) {
+    Row& row = rows_[slot];
+    row.running = true;
+    row.again = false;
+    row.covered = row.newest;
+    shape = LargerOf(shape, row.shape);
+    call.actions->rows.push_back(row.id);
+  }
+  const auto count = static_cast<uint32_t>(batch_.size());
+  job.mean = costs_->Mean(shape, count);
+  ++busy_;
+  ++stats_.jobs_started;
+  stats_.rows_started += count;
+  if (background) stats_.background_rows += count;
+  if (probe) ++stats_.probes;
+  Action action;
+  action.kind = Action::Kind::kStart;
+  action.job = job.id;
+  action.worker = WorkerId{worker};
+  action.rows_begin = rows_begin;
+  action.rows_count = count;
+  action.background = background;
+  call.actions->list.push_back(action);
+}
+
+void SlackPolicy::Done(base::JobId id, std::span<const RowResult> results,
+                       MonoTime now, Actions* actions) {
+  const Call call = Begin(now, actions);
+  Running* job = nullptr;
+  for (Running& running : running_) {
+    if (running.busy && running.id == id) job = &running;
+  }
+  if (job == nullptr) {
+    FRESHLINE_BUG("a job ended that does not run");
+    return;
+  }
+  job->busy = false;
+  --busy_;
+  bool ok = !results.empty();
+  for (const RowResult& result : results) ok = ok && result.ok;
+  if (!ok) ++stats_.jobs_failed;
+  const GroupId group = rows_[job->rows[0]].id.group;
+  health_.JobEnded(group, ok);
+  if (job->probe) {
+    health_.ProbeEnded(group, now - job->started, workers_, now);
+  }
+  visited_.assign(job->rows.begin(), job->rows.end());
+  for (const uint32_t slot : visited_) {
+    rows_[slot].running = false;
+    const auto found = std::find_if(
+        results.begin(), results.end(),
+        [&](const RowResult& r) { return r.row == rows_[slot].id; });
+    if (found != results.end() && found->ok) {
+      RowDone(slot, *found, call);
+    } else {
+      RowFailed(slot, call);
+    }
+    Reposition(slot, call);
+  }
+  ExpireDue(call);
+  End(call);
+}
+
+void SlackPolicy::RowDone(uint32_t slot, const RowResult& result,
+                          const Call& call) {
+  Row& row = rows_[slot];
+  if (row.failures > 0) {
+    failed_.Remove(slot);
+    row.failures = 0;
+    row.retry_at = base::kInfinitePast;
+  }
+  if (row.newest <= result.as_of) {
+    row.background_gain = row.changed_gain = 0;
+    row.again = false;
+  }
+  batch_.clear();
+  while (row.needs.count > 0) {
+    const uint32_t need = row.needs.root;
+    if (needs_[need].want <= result.as_of) {
+      CloseNeed(need, Obtained::kRefreshed, call);
+    } else {
+      needs_.TakeFromRow(need, &row.needs);
+      batch_.push_back(need);
+    }
+  }
+  for (const uint32_t need : batch_) needs_.PutBackToRow(need, &row.needs);
+}
+
+void SlackPolicy::RowFailed(uint32_t slot, const Call& call) {
+  Row& row = rows_[slot];
+  row.again = false;
+  while (row.needs.count > 0) CloseFirst(slot, Obtained::kStaleError, call);
+  constexpr uint32_t kDoublingsMax = 30;
+  row.failures = std::min(row.failures + 1, kDoublingsMax);
+  const int64_t factor = int64_t{1} << (row.failures - 1);
+  row.retry_at = call.now + (config_.backoff_max / factor > config_.backoff_min
+                                 ? config_.backoff_min * factor
+                                 : config_.backoff_max);
+  RememberFailure(slot);
+}
+
+void SlackPolicy::RememberFailure(uint32_t slot) {
+  failed_.Set(slot, {Nanos(rows_[slot].retry_at), slot});
+  if (failed_.size() <= config_.rows_max) return;
+  const uint32_t forgotten = failed_.top();
+  failed_.Remove(forgotten);
+  rows_[forgotten].failures = 0;
+  rows_[forgotten].retry_at = base::kInfinitePast;
+  if (forgotten != slot) DropIfUnused(forgotten);
+}
+
+void SlackPolicy::SetWorkers(uint32_t n, MonoTime now, Actions* actions) {
+  const Call call = Begin(now, actions);
+  ExpireDue(call);
+  workers_ = n;
+  if (running_.size() < n) running_.resize(n);
+  if (n > 0) {
+    admitted_.SetWorkers(n);
+  } else {
+    while (!by_answer_by_.empty()) {
+      CloseTicket(by_answer_by_.top(), Obtained::kStaleShed, call);
+    }
+  }
+  End(call);
+}
+
+}  // namespace freshline::schedule
