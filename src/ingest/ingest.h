@@ -178,7 +178,8 @@ class EventIngest {
   std::vector<std::unique_ptr<Stripe>> stripes_;
 
   // By EventStatus; index 0 is unused. Relaxed: statistics only.
-  std::atomic<uint64_t> by_status_[6] = {};
+  static constexpr size_t kStatuses = 6;
+  std::atomic<uint64_t> by_status_[kStatuses] = {};
   std::atomic<uint64_t> outside_window_{0};
   std::atomic<uint64_t> requests_refused_{0};
 };

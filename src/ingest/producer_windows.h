@@ -2,7 +2,6 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <list>
 #include <string>
@@ -38,7 +37,7 @@ class SequenceWindow {
 
 // The windows of the producers heard last. Bounds: `producers_max`; beyond, the
 // one not heard for longest is forgotten and counted, and its events are no
-// longer recognised. Not thread-safe: evictions() alone from any thread.
+// longer recognised. Not thread-safe.
 class ProducerWindows {
  public:
   explicit ProducerWindows(size_t producers_max);
@@ -47,9 +46,7 @@ class ProducerWindows {
   SequenceWindow& Touch(absl::string_view producer);
 
   size_t size() const { return producers_.size(); }
-  uint64_t evictions() const {
-    return evictions_.load(std::memory_order_relaxed);
-  }
+  uint64_t evictions() const { return evictions_; }
 
  private:
   struct Producer {
@@ -60,7 +57,7 @@ class ProducerWindows {
   std::list<Producer> producers_;  // heard last first
   // Keys view Producer::id.
   absl::flat_hash_map<absl::string_view, std::list<Producer>::iterator> index_;
-  std::atomic<uint64_t> evictions_{0};
+  uint64_t evictions_ = 0;
 };
 
 }  // namespace freshline::ingest
