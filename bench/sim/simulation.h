@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "base/histogram.h"
+#include "base/ids.h"
+#include "base/job_shape.h"
+#include "base/time.h"
+#include "estimate/estimator.h"
+#include "schedule/gain.h"
+#include "schedule/policies.h"
+#include "schedule/policy.h"
+
+// Virtual time: the policy and the estimator of the daemon, driven by arrivals
+// and sampled run times instead of threads and a clock.
+
+namespace freshline::bench {
+
+// An event of a key, a query for its row, or a query that carries an event.
+struct SimArrival {
+  base::Duration at{};  // since the start; never decreases over a stream
+  base::RowId row;
+  bool event = true;
+  bool query = true;
+  base::JobShape shape;  // of computing the row with this event
+  // What an answer is worth more that has seen all events of the key.
+  double value = 1;
+  // The caller goes away so long after `at`; 0: never.
+  base::Duration patience{};
+};
+
+class SimStream {
+ public:
+  virtual ~SimStream() = default;
+  // Returns false at the end.
+  virtual bool Next(SimArrival* arrival) = 0;
+};
+
+struct SimRun {
+  base::Duration time{};
+  bool ok = true;
+};
+
+// How long work really takes.
+class SimServiceTimes {
+ public:
+  virtual ~SimServiceTimes() = default;
+  // `draw` stands for the row and what it has seen: the same work takes the
+  // same time whatever policy asks for it (common random numbers). `at` is the
+  // virtual time of the start, for times that drift.
+  virtual SimRun Sample(const base::JobShape& shape, uint32_t batch,
+                        uint64_t draw, base::Duration at) const = 0;
+};
+
+struct SimOptions {
+  schedule::PolicyConfig policy;
+  std::vector<schedule::GroupTraits> groups;
+  estimate::Estimator::Options estimator;
+  uint32_t workers = 2;
+  base::Duration slo = std::chrono::milliseconds(30);
+  base::Duration guard = std::chrono::milliseconds(3);
+  // What the policy is told a refresh is worth: the arrival's true value, or
+  // value times this metric of what is pending.
+  bool gain_is_value = true;
+  schedule::GainMetric metric = schedule::GainMetric::kPendingShare;
+  // Runs of each shape and batch size that the estimator is seeded with.
+  uint32_t profile_runs = 20;
+  std::vector<base::JobShape> profile_shapes;
+  // Arrivals before it count in nothing but the hash.
+  base::Duration warm_up{};
+  uint64_t seed = 1;
+};
+
+struct SimResult {
+  uint64_t queries = 0;
+  uint64_t answered = 0;
+  uint64_t cancelled = 0;
+  uint64_t late = 0;  // answered after arrival + slo
+  std::array<uint64_t, base::kObtainedCount> obtained{};
+  double value_offered = 0;   // of the queries answered
+  double value_captured = 0;  // of those whose answer had seen everything
+  base::Histogram latency_ns;
+  base::Histogram pending;  // events not seen, at the answer
+  uint64_t jobs = 0;
+  uint64_t rows_computed = 0;
+  uint64_t rows_background = 0;
+  uint64_t rows_used = 0;  // refreshed at least one waiting answer
+  base::Duration busy{};   // of all workers
+  base::Duration span{};   // from the start to the last answer or completion
+  estimate::Calibration calibration;  // of group 0
+  schedule::PolicyStats policy;
+  // Of every action in order, with its time: equal runs have equal hashes.
+  uint64_t actions_hash = 0;
+
+  double captured_share() const {
+    return value_offered > 0 ? value_captured / value_offered : 0;
+  }
+};
+
+// Runs one policy over a stream. Every event is told to the policy (Changed),
+// as the daemon does; a query whose row has seen everything is answered
+// without the policy. Nothing ticks late: answers leave at answer_by exactly.
+//
+// Deterministic: the same options, stream and service times give the same
+// result. Memory is bounded by the keys seen and the waiting queries.
+SimResult RunSimulation(const SimOptions& options, SimStream* stream,
+                        const SimServiceTimes& service_times);
+
+// The same on a policy and the estimator that it asks, which are fresh (but
+// seeded): for decorators and for policies from elsewhere.
+SimResult RunSimulation(const SimOptions& options, SimStream* stream,
+                        const SimServiceTimes& service_times,
+                        schedule::Policy* policy,
+                        estimate::Estimator* estimator);
+
+// Seeds `estimator` as RunSimulation() does.
+void SeedEstimator(const SimOptions& options,
+                   const SimServiceTimes& service_times,
+                   estimate::Estimator* estimator);
+
+}  // namespace freshline::bench
