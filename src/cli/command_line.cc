@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <exception>
+
+#include "absl/status/status.h"
+#include "cli/commands.h"
+
+namespace freshline::cli {
+namespace {
+
+constexpr char kFooter[] =
+    "Values are typed by how they are written: 42 is INT64, 4.5 FLOAT64, true\n"
+    "BOOL, str:42 or \"42\" STRING, ts:2019-10-01T00:00:00Z TIMESTAMP, empty\n"
+    "NULL, all else STRING; keys are INT64 or STRING. Durations: 30ms, 1h30m.\n"
+    "Exit codes: 0 done; 64 wrong arguments or request; 65 wrong data in a\n"
+    "file; 69 daemon not reached, draining or busy; 70 internal error.";
+
+int ExitCode(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return kExitOk;
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kOutOfRange:
+      return kExitUsage;
+    case absl::StatusCode::kDataLoss:
+      return kExitData;
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kResourceExhausted:
+      return kExitUnavailable;
+    default:
+      return kExitInternal;
+  }
+}
+
+// Everything that the arguments can set, and the commands that were declared.
+struct Arguments {
+  CommonFlags common;
+  GetFlags get;
+  PushFlags push;
+  StatusFlags status;
+  std::string health_service;
+};
+
+void AddCommon(CLI::App& command, CommonFlags& common) {
+  command.add_option("--target", common.target, "host:port or unix:/path")
+      ->envname("FRESHLINE_TARGET")
+      ->capture_default_str();
+  command.add_option("--timeout", common.timeout, "Give up after this")
+      ->capture_default_str();
+}
+
+CLI::App* AddGet(CLI::App& app, Arguments& arguments) {
+  CLI::App* get = app.add_subcommand("get", "Features of entities");
+  GetFlags& flags = arguments.get;
+  AddCommon(*get, arguments.common);
+  get->add_flag("--json", arguments.common.json,
+                "Print the wire's answer as JSON");
+  get->add_option("--service", flags.service, "A feature service");
+  get->add_option("--feature", flags.features,
+                  "group:feature; may be repeated");
+  get->add_option("--entity", flags.entities,
+                  "KEY=VALUE,...: one value for all rows, or one per row; may "
+                  "be repeated");
+  get->add_option("--event", flags.events,
+                  "SOURCE:NAME=VALUE,...: applied before answering; also "
+                  "event_time_us=TIME and producer_sequence=N; may be "
+                  "repeated");
+  get->add_option("--producer", flags.producer,
+                  "Who sends the events, for deduplication");
+  get->add_option("--budget", flags.budget,
+                  "Time for the answer; 0s is the stored answer at once "
+                  "[the service's SLO]");
+  get->add_option("--max-pending", flags.max_pending,
+                  "A stored row with at most so many unseen events will do");
+  get->add_option("--max-age", flags.max_age,
+                  "A stored row computed at most so long ago will do");
+  get->add_option("--request-id", flags.request_id, "Returned in the answer");
+  return get;
+}
+
+CLI::App* AddPush(CLI::App& app, Arguments& arguments) {
+  CLI::App* push = app.add_subcommand("push", "Send events");
+  PushFlags& flags = arguments.push;
+  AddCommon(*push, arguments.common);
+  push->add_flag("--json", arguments.common.json, "Print the result as JSON");
+  push->add_option("--source", flags.csv.source, "The events' source");
+  push->add_option("--csv", flags.csv_path,
+                   "File with a header of NAME or NAME:TYPE (bool, int64, "
+                   "float64, string, timestamp); - is standard input");
+  push->add_option(
+      "--json-file", flags.json_path,
+      "File with a PushEventsRequest as JSON; - is standard input");
+  push->add_option("--time-column", flags.csv.time_column,
+                   "Column with the event's time")
+      ->capture_default_str();
+  push->add_option("--producer", flags.csv.producer,
+                   "Who sends, for deduplication: pushing again is harmless");
+  push->add_option("--sequence-column", flags.csv.sequence_column,
+                   "Column with the producer's number of the event "
+                   "[the record's number]");
+  push->add_option("--first-sequence", flags.csv.first_sequence,
+                   "Number of the first record")
+      ->capture_default_str();
+  push->add_option("--batch", flags.csv.batch_events, "Events per request")
+      ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
+  return push;
+}
+
+CLI::App* AddStatus(CLI::App& app, Arguments& arguments) {
+  CLI::App* status = app.add_subcommand("status", "State of the daemon");
+  AddCommon(*status, arguments.common);
+  status->add_flag("--json", arguments.common.json, "Print JSON");
+  status->add_flag("--watch", arguments.status.watch,
+                   "Print again and again; one line each with --json");
+  status
+      ->add_option("--interval", arguments.status.interval,
+                   "Time between two with --watch")
+      ->capture_default_str();
+  status
+      ->add_option("--count", arguments.status.count,
+                   "Stop after so many with --watch [0: never]")
+      ->check(CLI::NonNegativeNumber);
+  return status;
+}
+
+int Report(const absl::Status& status, std::ostream& err) {
+  if (!status.ok()) {
+    err << "freshline: " << absl::StatusCodeToString(status.code()) << ": "
+        << status.message() << "\n";
+  }
+  return ExitCode(status);
+}
+
+int ParseAndRun(std::vector<std::string> arguments, std::istream& in,
+                std::ostream& out, std::ostream& err) {
+  CLI::App app("Command line of freshlined, the feature store", "freshline");
+  Arguments parsed;
+  app.set_version_flag("--version", "freshline " FRESHLINE_VERSION);
+  app.require_subcommand(1);
+  app.footer(kFooter);
+  const CLI::App* get = AddGet(app, parsed);
+  const CLI::App* push = AddPush(app, parsed);
+  const CLI::App* status = AddStatus(app, parsed);
+  CLI::App* health =
+      app.add_subcommand("healthcheck", "Exit 0 where serving, else 1");
+  AddCommon(*health, parsed.common);
+  health->add_option("--service", parsed.health_service,
+                     "A gRPC service [the daemon as a whole]");
+
+  std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
+  try {
+    app.parse(std::move(arguments));
+  } catch (const CLI::ParseError& error) {
+    // --help and --version arrive here too, with code 0.
+    return app.exit(error, out, err) == 0 ? kExitOk : kExitUsage;
+  }
+  if (get->parsed()) return Report(RunGet(parsed.common, parsed.get, out), err);
+  if (push->parsed()) {
+    return Report(RunPush(parsed.common, parsed.push, in, out), err);
+  }
+  if (status->parsed()) {
+    return Report(RunStatus(parsed.common, parsed.status, out), err);
+  }
+  bool healthy = false;
+  Report(RunHealthcheck(parsed.common, parsed.health_service, out, &healthy),
+         err);
+  return healthy ? kExitOk : kExitUnhealthy;
+}
+
+}  // namespace
+
+int RunCommandLine(const std::vector<std::string>& arguments, std::istream& in,
+                   std::ostream& out, std::ostream& err) {
+  try {
+    return ParseAndRun(arguments, in, out, err);
+  } catch (const std::exception& error) {
+    err << "freshline: INTERNAL: " << error.what() << "\n";
+    return kExitInternal;
+  }
+}
+
+}  // namespace freshline::cli
