@@ -63,15 +63,27 @@ class AggregateFunction final : public FeatureFunction {
   };
   class MaskScratch;
 
+  // Events inside a window by time alone: rows [begin, end).
+  static Selection SelectTime(const Window& window, const Input& input);
   Selection Select(const Window& window, const Input& input,
                    MaskScratch* scratch) const;
   void ComputeFeature(uint32_t feature, const Selection& selection,
-                      const Input& input, registry::RowWriter* out,
+                      const table::EventView& events, registry::RowWriter* out,
                       MaskScratch* scratch) const;
-  void SetNull(uint32_t feature, registry::RowWriter* out,
-               MaskScratch* scratch) const;
+  // Sets the value where there is one. Returns PRESENT, NULL or ERROR.
+  registry::ValueStatus SetNumber(uint32_t feature, const Selection& selection,
+                                  const table::ColumnView& column,
+                                  registry::RowWriter* out) const;
+  // The same for LAST and LAST_N; `*complete`: no older event could change it.
+  registry::ValueStatus SetLast(uint32_t feature, const Selection& selection,
+                                const table::ColumnView& column,
+                                registry::RowWriter* out, MaskScratch* scratch,
+                                bool* complete) const;
+  void SetDefault(uint32_t feature, registry::RowWriter* out,
+                  MaskScratch* scratch) const;
 
   const registry::FeatureGroup group_;
+  const std::vector<registry::EventColumn> columns_;  // of the source
   const uint32_t events_max_;
   std::vector<Window> windows_;
   uint32_t events_needed_ = UINT32_MAX;

@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "featurize/aggregate/aggregate.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "absl/strings/string_view.h"
+#include "base/check.h"
+
+namespace freshline::featurize {
+
+using base::UnixMicros;
+using registry::Aggregate;
+using registry::Filter;
+using registry::RowView;
+using registry::RowWriter;
+using registry::Scalar;
+using registry::ValueStatus;
+using registry::ValueType;
+using table::ColumnView;
+using table::EventView;
+
+// The mask of the window at hand, and lists on their way into a row.
+class AggregateFunction::MaskScratch final : public Scratch {
+ public:
+  explicit MaskScratch(uint32_t events_max) { mask.reserve(events_max); }
+
+  std::vector<uint8_t> mask;
+  std::vector<int64_t> ints;
+  std::vector<double> doubles;
+  std::vector<absl::string_view> strings;
+};
+
+namespace {
+
+UnixMicros ToMicros(base::Duration d) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(d).count();
+}
+
+bool SameFilters(const std::vector<Filter>& a, const std::vector<Filter>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const Filter& x, const Filter& y) {
+                      return x.column == y.column && x.op == y.op &&
+                             x.value.value == y.value.value;
+                    });
+}
+
+template <typename T, typename U, typename Compare>
+void Narrow(const T* cells, const U& operand, size_t begin, size_t end,
+            uint8_t* mask, Compare compare) {
+  for (size_t i = begin; i < end; ++i) {
+    mask[i] &= static_cast<uint8_t>(compare(cells[i], operand));
+  }
+}
+
+template <typename T, typename U>
+void NarrowBy(Filter::Op op, const T* cells, const U& operand, size_t begin,
+              size_t end, uint8_t* mask) {
+  switch (op) {
+    case Filter::Op::kEq:
+      return Narrow(cells, operand, begin, end, mask, std::equal_to<>());
+    case Filter::Op::kNe:
+      return Narrow(cells, operand, begin, end, mask, std::not_equal_to<>());
+    case Filter::Op::kLt:
+      return Narrow(cells, operand, begin, end, mask, std::less<>());
+    case Filter::Op::kLe:
+      return Narrow(cells, operand, begin, end, mask, std::less_equal<>());
+    case Filter::Op::kGt:
+      return Narrow(cells, operand, begin, end, mask, std::greater<>());
+    case Filter::Op::kGe:
+      return Narrow(cells, operand, begin, end, mask, std::greater_equal<>());
+  }
+}
+
+double AsDouble(const registry::ScalarValue& value) {
+  const auto* i = std::get_if<int64_t>(&value.value);
+  return i != nullptr ? static_cast<double>(*i) : std::get<double>(value.value);
+}
+
+// Clears the mask where the filter does not hold, NULL included.
+void ApplyFilter(const Filter& filter, const ColumnView& column, size_t begin,
+                 size_t end, uint8_t* mask) {
+  switch (column.type) {
+    case Scalar::kFloat64:
+      NarrowBy(filter.op, column.doubles, AsDouble(filter.value), begin, end,
+               mask);
+      break;
+    case Scalar::kString:
+      NarrowBy(filter.op, column.strings,
+               std::get<std::string>(filter.value.value), begin, end, mask);
+      break;
+    case Scalar::kBool:
+    case Scalar::kInt64:
+    case Scalar::kTimestamp:
+      NarrowBy(filter.op, column.ints, std::get<int64_t>(filter.value.value),
+               begin, end, mask);
+      break;
+  }
+  if (column.nulls == nullptr) return;
+  for (size_t i = begin; i < end; ++i) {
+    mask[i] &= static_cast<uint8_t>(column.nulls[i] ^ 1);
+  }
+}
+
+// Calls visit(i) for the rows that a mask and NULL flags (either may be
+// absent) let through, oldest first.
+template <typename Visit>
+void ForEach(size_t begin, size_t end, const uint8_t* mask,
+             const uint8_t* nulls, Visit visit) {
+  if (mask == nullptr && nulls == nullptr) {
+    for (size_t i = begin; i < end; ++i) visit(i);
+    return;
+  }
+  for (size_t i = begin; i < end; ++i) {
+    if (mask != nullptr && mask[i] == 0) continue;
+    if (nulls != nullptr && nulls[i] != 0) continue;
+    visit(i);
+  }
+}
+
+// The same, newest first, until visit(i) returns false.
+template <typename Visit>
+void ForEachBack(size_t begin, size_t end, const uint8_t* mask,
+                 const uint8_t* nulls, Visit visit) {
+  for (size_t i = end; i > begin; --i) {
+    if (mask != nullptr && mask[i - 1] == 0) continue;
+    if (nulls != nullptr && nulls[i - 1] != 0) continue;
+    if (!visit(i - 1)) return;
+  }
+}
+
+// The sum of the cells let through, and their number.
+template <typename S, typename T>
+std::pair<S, uint64_t> Sum(const T* cells, size_t begin, size_t end,
+                           const uint8_t* mask, const uint8_t* nulls) {
+  S sum = 0;
+  uint64_t count = 0;
+  ForEach(begin, end, mask, nulls, [&](size_t i) {
+    sum += static_cast<S>(cells[i]);
+    ++count;
+  });
+  return {sum, count};
+}
+
+// The first cell in the order of `before`, among those let through.
+template <typename T, typename Before>
+std::optional<T> First(const T* cells, size_t begin, size_t end,
+                       const uint8_t* mask, const uint8_t* nulls,
+                       Before before) {
+  std::optional<T> best;
+  ForEach(begin, end, mask, nulls, [&](size_t i) {
+    if (!best || before(cells[i], *best)) best = cells[i];
+  });
+  return best;
+}
+
+template <typename T>
+std::optional<T> MinOrMax(Aggregate::Fn fn, const T* cells, size_t begin,
+                          size_t end, const uint8_t* mask,
+                          const uint8_t* nulls) {
+  if (fn == Aggregate::Fn::kMin) {
+    return First(cells, begin, end, mask, nulls, std::less<>());
+  }
+  return First(cells, begin, end, mask, nulls, std::greater<>());
+}
+
+ValueStatus SetFinite(uint32_t feature, double value, RowWriter* out) {
+  if (!std::isfinite(value)) return ValueStatus::kError;
+  out->SetFloat64(feature, value);
+  return ValueStatus::kPresent;
+}
+
+ValueStatus SetSum(uint32_t feature, __int128 sum, RowWriter* out) {
+  if (sum < std::numeric_limits<int64_t>::min() ||
+      sum > std::numeric_limits<int64_t>::max()) {
+    return ValueStatus::kError;
+  }
+  out->SetInt64(feature, static_cast<int64_t>(sum));
+  return ValueStatus::kPresent;
+}
+
+}  // namespace
+
+AggregateFunction::AggregateFunction(registry::FeatureGroup group,
+                                     const registry::Source& source)
+    : group_(std::move(group)),
+      columns_(source.columns),
+      events_max_(source.events_max) {
+  uint32_t needed = 0;
+  for (uint32_t i = 0; i < group_.features.size(); ++i) {
+    FRESHLINE_CHECK(group_.features[i].aggregate.has_value());
+    const Aggregate& a = *group_.features[i].aggregate;
+    FRESHLINE_CHECK(!a.column || *a.column < columns_.size());
+    const UnixMicros over_us = ToMicros(a.over);
+    const bool by_count = a.last_events > 0 && a.filters.empty();
+    needed = std::max(needed, by_count ? a.last_events : UINT32_MAX);
+    const auto same =
+        std::find_if(windows_.begin(), windows_.end(), [&](const Window& w) {
+          return w.over_us == over_us && w.last_events == a.last_events &&
+                 SameFilters(w.filters, a.filters);
+        });
+    if (same != windows_.end()) {
+      same->features.push_back(i);
+    } else {
+      windows_.push_back({over_us, a.last_events, a.filters, {i}});
+    }
+  }
+  events_needed_ = needed;
+}
+
+std::unique_ptr<Scratch> AggregateFunction::MakeScratch() const {
+  auto scratch = std::make_unique<MaskScratch>(events_max_);
+  size_t n = 0;
+  for (const registry::Feature& f : group_.features) {
+    n = std::max<size_t>(n, f.aggregate->n);
+  }
+  scratch->ints.reserve(n);
+  scratch->doubles.reserve(n);
+  scratch->strings.reserve(n);
+  return scratch;
+}
+
+AggregateFunction::Selection AggregateFunction::SelectTime(const Window& window,
+                                                           const Input& input) {
+  const EventView& events = input.events;
+  const UnixMicros* const times = events.event_time_us;
+  const UnixMicros t = input.window_end_us;
+  Selection s;
+  s.truncated = events.truncated && (window.over_us == 0 ||
+                                     events.dropped_to_us > t - window.over_us);
+  s.end = events.size;
+  if (s.end > 0 && times[s.end - 1] > t) {
+    s.end =
+        static_cast<size_t>(std::upper_bound(times, times + s.end, t) - times);
+  }
+  if (window.over_us > 0) {
+    s.begin = static_cast<size_t>(
+        std::upper_bound(times, times + s.end, t - window.over_us) - times);
+  }
+  return s;
+}
+
+AggregateFunction::Selection AggregateFunction::Select(
+    const Window& window, const Input& input, MaskScratch* scratch) const {
+  Selection s = SelectTime(window, input);
+  if (s.begin < s.end && !window.filters.empty()) {
+    scratch->mask.assign(s.end, 1);
+    uint8_t* const mask = scratch->mask.data();
+    for (const Filter& filter : window.filters) {
+      ApplyFilter(filter, input.events.columns[filter.column], s.begin, s.end,
+                  mask);
+    }
+    s.mask = mask;
+  }
+  if (window.last_events == 0) return s;
+  // A window that has its count lacks nothing of what was dropped before.
+  if (s.mask == nullptr) {
+    if (s.end - s.begin >= window.last_events) {
+      s.begin = s.end - window.last_events;
+      s.truncated = false;
+    }
+    return s;
+  }
+  uint32_t left = window.last_events;
+  ForEachBack(s.begin, s.end, s.mask, nullptr, [&](size_t i) {
+    if (--left > 0) return true;
+    s.begin = i;
+    s.truncated = false;
+    return false;
+  });
+  return s;
+}
+
+base::JobShape AggregateFunction::Shape(const Input& input, Scratch*) const {
+  size_t longest = 0;
+  for (const Window& window : windows_) {
+    const Selection s = SelectTime(window, input);
+    size_t n = s.end - s.begin;
+    if (window.last_events > 0 && window.filters.empty()) {
+      n = std::min<size_t>(n, window.last_events);
+    }
+    longest = std::max(longest, n);
+  }
+  return {group_.id, static_cast<uint32_t>(longest), 0};
+}
+
+absl::Status AggregateFunction::Compute(
+    std::span<const Input> inputs, std::span<registry::RowBytes* const> outputs,
+    Scratch* scratch) const {
+  auto* const mine = static_cast<MaskScratch*>(scratch);
+  for (size_t r = 0; r < inputs.size(); ++r) {
+    RowWriter out(group_.layout, outputs[r]);
+    for (const Window& window : windows_) {
+      const Selection s = Select(window, inputs[r], mine);
+      for (uint32_t feature : window.features) {
+        ComputeFeature(feature, s, inputs[r].events, &out, mine);
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+void AggregateFunction::ComputeFeature(uint32_t feature, const Selection& s,
+                                       const EventView& events, RowWriter* out,
+                                       MaskScratch* scratch) const {
+  const Aggregate& a = *group_.features[feature].aggregate;
+  ColumnView column;
+  if (a.column) {
+    // A key without events may have no columns to show.
+    column.type = columns_[*a.column].type;
+    if (s.begin < s.end) column = events.columns[*a.column];
+  }
+  bool complete = !s.truncated;
+  const bool is_last =
+      a.fn == Aggregate::Fn::kLast || a.fn == Aggregate::Fn::kLastN;
+  const ValueStatus status =
+      is_last ? SetLast(feature, s, column, out, scratch, &complete)
+              : SetNumber(feature, s, column, out);
+  if (status == ValueStatus::kNull) {
+    SetDefault(feature, out, scratch);
+  } else if (status == ValueStatus::kError) {
+    out->SetStatus(feature, status);
+  } else if (!complete) {
+    out->SetStatus(feature, ValueStatus::kTruncated);
+  }
+}
+
+ValueStatus AggregateFunction::SetNumber(uint32_t feature, const Selection& s,
+                                         const ColumnView& column,
+                                         RowWriter* out) const {
+  const Aggregate::Fn fn = group_.features[feature].aggregate->fn;
+  const uint8_t* const nulls = column.nulls;
+  if (fn == Aggregate::Fn::kCount) {
+    int64_t count = 0;
+    ForEach(s.begin, s.end, s.mask, nulls, [&](size_t) { ++count; });
+    out->SetInt64(feature, count);
+    return ValueStatus::kPresent;
+  }
+  const bool is_float = column.type == Scalar::kFloat64;
+  if (fn == Aggregate::Fn::kMin || fn == Aggregate::Fn::kMax) {
+    if (is_float) {
+      const auto v =
+          MinOrMax(fn, column.doubles, s.begin, s.end, s.mask, nulls);
+      if (v) out->SetFloat64(feature, *v);
+      return v ? ValueStatus::kPresent : ValueStatus::kNull;
+    }
+    const auto v = MinOrMax(fn, column.ints, s.begin, s.end, s.mask, nulls);
+    if (v) out->SetInt64(feature, *v);
+    return v ? ValueStatus::kPresent : ValueStatus::kNull;
+  }
+  const bool is_mean = fn == Aggregate::Fn::kMean;
+  if (is_float) {
+    const auto [sum, count] =
+        Sum<double>(column.doubles, s.begin, s.end, s.mask, nulls);
+    if (count == 0) return ValueStatus::kNull;
+    const double by = is_mean ? static_cast<double>(count) : 1;
+    return SetFinite(feature, sum / by, out);
+  }
+  // 2^63 events of 64 bits fit: the order of events decides nothing.
+  const auto [sum, count] =
+      Sum<__int128>(column.ints, s.begin, s.end, s.mask, nulls);
+  if (count == 0) return ValueStatus::kNull;
+  if (!is_mean) return SetSum(feature, sum, out);
+  return SetFinite(feature,
+                   static_cast<double>(sum) / static_cast<double>(count), out);
+}
+
+ValueStatus AggregateFunction::SetLast(uint32_t feature, const Selection& s,
+                                       const ColumnView& column, RowWriter* out,
+                                       MaskScratch* scratch,
+                                       bool* complete) const {
+  const Aggregate& a = *group_.features[feature].aggregate;
+  const bool is_list = a.fn == Aggregate::Fn::kLastN;
+  const size_t wanted = is_list ? a.n : 1;
+  scratch->ints.clear();
+  scratch->doubles.clear();
+  scratch->strings.clear();
+  size_t found = 0;
+  ForEachBack(s.begin, s.end, s.mask, column.nulls, [&](size_t i) {
+    if (column.type == Scalar::kFloat64) {
+      scratch->doubles.push_back(column.doubles[i]);
+    } else if (column.type == Scalar::kString) {
+      const std::string& text = column.strings[i];
+      scratch->strings.emplace_back(text.data(), text.size());
+    } else {
+      scratch->ints.push_back(column.ints[i]);
+    }
+    return ++found < wanted;
+  });
+  if (found == 0) return ValueStatus::kNull;
+  if (found == wanted) *complete = true;
+  if (column.type == Scalar::kFloat64) {
+    is_list ? out->SetFloat64List(feature, scratch->doubles)
+            : out->SetFloat64(feature, scratch->doubles[0]);
+  } else if (column.type == Scalar::kString) {
+    is_list ? out->SetStringList(feature, scratch->strings)
+            : out->SetString(feature, scratch->strings[0]);
+  } else {
+    is_list ? out->SetInt64List(feature, scratch->ints)
+            : out->SetInt64(feature, scratch->ints[0]);
+  }
+  return ValueStatus::kPresent;
+}
+
+void AggregateFunction::SetDefault(uint32_t feature, RowWriter* out,
+                                   MaskScratch* scratch) const {
+  if (!group_.features[feature].has_default) return;  // stays NULL
+  const RowView defaults(group_.layout, group_.default_row);
+  const ValueType& type = group_.layout.type(feature);
+  const bool is_list = type.shape == ValueType::Shape::kList;
+  if (type.scalar == Scalar::kFloat64) {
+    is_list ? out->SetFloat64List(feature, defaults.Float64List(feature))
+            : out->SetFloat64(feature, defaults.Float64(feature));
+  } else if (type.scalar == Scalar::kString) {
+    scratch->strings.clear();
+    if (is_list) defaults.AppendStringList(feature, &scratch->strings);
+    is_list ? out->SetStringList(feature, scratch->strings)
+            : out->SetString(feature, defaults.String(feature));
+  } else {
+    is_list ? out->SetInt64List(feature, defaults.Int64List(feature))
+            : out->SetInt64(feature, defaults.Int64(feature));
+  }
+  out->SetStatus(feature, ValueStatus::kDefaulted);
+}
+
+}  // namespace freshline::featurize
