@@ -27,14 +27,24 @@ bool GroupHealth::quarantined(base::GroupId group) const {
   return found != nullptr && found->failures >= quarantine_failures_;
 }
 
-void GroupHealth::JobEnded(base::GroupId group, bool ok) {
+void GroupHealth::JobEnded(base::GroupId group, bool ok, base::MonoTime now) {
   Group& found = At(group);
   found.failures = ok ? 0 : std::min(found.failures + 1, quarantine_failures_);
+  found.starved_at = now + probe_interval_;
 }
 
 bool GroupHealth::ProbeDue(base::GroupId group, base::MonoTime now) const {
+  if (now < next_probe_of_any_) return false;
   const Group* found = Find(group);
   return found == nullptr || (!found->probing && now >= found->next_probe);
+}
+
+bool GroupHealth::ProbeDueWhenShed(base::GroupId group, base::MonoTime now) {
+  Group& found = At(group);
+  if (found.starved_at == base::kInfiniteFuture) {
+    found.starved_at = now + probe_interval_;
+  }
+  return now >= found.starved_at && ProbeDue(group, now);
 }
 
 void GroupHealth::ProbeQueued(base::GroupId group) { At(group).probing = true; }
@@ -47,9 +57,8 @@ void GroupHealth::ProbeEnded(base::GroupId group, base::Duration run_time,
                              uint32_t workers, base::MonoTime now) {
   Group& found = At(group);
   found.probing = false;
-  const base::Duration spacing =
-      run_time * kProbeSpacing / std::max(workers, 1U);
-  found.next_probe = now + std::max(probe_interval_, spacing);
+  found.next_probe = now + probe_interval_;
+  next_probe_of_any_ = now + run_time * kProbeSpacing / std::max(workers, 1U);
 }
 
 }  // namespace freshline::schedule

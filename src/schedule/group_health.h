@@ -9,11 +9,14 @@
 
 namespace freshline::schedule {
 
-// Which feature groups may be tried: groups whose jobs keep failing are
-// quarantined, and a group is probed now and then where nothing of it is
-// admitted or it is quarantined. At most one probe per group is queued or
-// running; the next is due one interval after the last ended, and later where
-// it took more than a twentieth of the workers' time.
+// Which feature groups may be tried, and which must be.
+//
+// A group whose jobs keep failing is quarantined: only probes of it run until
+// one succeeds. A probe is a job that runs whatever is predicted of it, so that
+// no prediction locks work out for good: of a quarantined group, of a row that
+// cannot end in time by any prediction, and of a group that is asked for and
+// shed while nothing of it runs. Probes are bounded: one at a time per group,
+// an interval apart, and all of them together a twentieth of the workers' time.
 //
 // Thread-safety: none. Cost: O(1). Memory: one record per GroupId seen.
 class GroupHealth {
@@ -25,9 +28,14 @@ class GroupHealth {
   bool quarantined(base::GroupId group) const;
 
   // A job of the group ended. One success ends a quarantine.
-  void JobEnded(base::GroupId group, bool ok);
+  void JobEnded(base::GroupId group, bool ok, base::MonoTime now);
 
+  // A quarantined or hopeless row may be probed.
   bool ProbeDue(base::GroupId group, base::MonoTime now) const;
+  // The same, of a row that was shed: only where no job of the group has ended
+  // for an interval since its first was shed.
+  bool ProbeDueWhenShed(base::GroupId group, base::MonoTime now);
+
   void ProbeQueued(base::GroupId group);
   // The queued probe will not run as one.
   void ProbeAbandoned(base::GroupId group);
@@ -39,6 +47,7 @@ class GroupHealth {
     uint32_t failures = 0;  // jobs in a row
     bool probing = false;
     base::MonoTime next_probe = base::kInfinitePast;
+    base::MonoTime starved_at = base::kInfiniteFuture;
   };
   Group& At(base::GroupId group);
   const Group* Find(base::GroupId group) const;
@@ -46,6 +55,7 @@ class GroupHealth {
   const base::Duration probe_interval_;
   const uint32_t quarantine_failures_;
   std::vector<Group> groups_;
+  base::MonoTime next_probe_of_any_ = base::kInfinitePast;
 };
 
 }  // namespace freshline::schedule

@@ -32,7 +32,8 @@ absl::StatusOr<PolicyConfig> FindPolicy(absl::string_view name) {
   config.name = std::string(name);
   if (name == "slo_aware") {
     config.order = Order::kAnswerBy;
-    config.admission = config.guard = config.background = true;
+    config.admission = config.price = true;
+    config.guard = config.background = true;
   } else if (name == "edf") {
     config.order = Order::kAnswerBy;
     config.guard = true;
@@ -64,6 +65,7 @@ absl::Status ValidatePolicyConfig(const PolicyConfig& config) {
   }
   for (const auto& [field, value] :
        {std::pair<absl::string_view, double>{"chance_min", config.chance_min},
+        {"chance_max", config.chance_max},
         {"batch_chance_min", config.batch_chance_min},
         {"background_risk_max", config.background_risk_max}}) {
     // Written so that NaN fails.
@@ -73,11 +75,17 @@ absl::Status ValidatePolicyConfig(const PolicyConfig& config) {
        {std::pair<absl::string_view, base::Duration>{"probe_interval",
                                                      config.probe_interval},
         {"backoff_min", config.backoff_min},
-        {"backoff_max", config.backoff_max}}) {
+        {"backoff_max", config.backoff_max},
+        {"price_memory", config.price_memory}}) {
     if (value < std::chrono::milliseconds(1) || value > std::chrono::hours(1)) {
       return OutOfRange(absl::StrCat(field, " in ms"), base::ToMillis(value),
                         "[1, 3600000]");
     }
+  }
+  if (config.chance_min > config.chance_max) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("chance_min: ", config.chance_min, " exceeds chance_max, ",
+                     config.chance_max));
   }
   if (config.backoff_min > config.backoff_max) {
     return absl::InvalidArgumentError(absl::StrCat(

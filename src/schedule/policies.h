@@ -38,6 +38,9 @@ struct PolicyConfig {
   Order order = Order::kArrival;
   // Keep what is queued feasible: shed the lowest density while it is not.
   bool admission = false;
+  // Under kAnswerBy with admission: rows whose density is below the price of
+  // worker time run after all others, when no better came while they waited.
+  bool price = false;
   // Whether the driver takes the guard off the deadline: only where queries
   // wait is there anything to guard.
   bool guard = false;
@@ -48,16 +51,20 @@ struct PolicyConfig {
   uint32_t rows_max = 10'000;        // queued for tickets, or by trigger
   uint32_t background_max = 10'000;  // queued for idle workers
 
-  // A need is worth a try while P(finish in time) is at least this.
-  double chance_min = 0.5;
+  // How far back the price looks.
+  base::Duration price_memory = std::chrono::seconds(1);
+
+  // Admission asks of a need the chance to end in time at which it is worth
+  // the price of worker time, price / (gain / E[time]), within these bounds.
+  double chance_min = 0.1;
+  double chance_max = 0.9;
   // A row joins a batch while the whole batch ends in time with this chance.
   double batch_chance_min = 0.9;
   // A background row starts while the chance that more foreground rows come
   // during its run than workers stay free is at most this.
   double background_risk_max = 0.1;
 
-  // A row that no estimate admits is tried in the background this often per
-  // group at most, and in no more than a twentieth of the workers' time.
+  // How often a group is probed where no prediction admits it (GroupHealth).
   base::Duration probe_interval = std::chrono::milliseconds(250);
 
   // After a failed run a row is left alone for backoff_min, doubling up to

@@ -25,6 +25,12 @@ constexpr Duration kBackgroundPoll = std::chrono::milliseconds(10);
 
 int64_t Nanos(MonoTime t) { return t.time_since_epoch().count(); }
 
+// The price moves over a second; an arrival need not pay for finding it.
+constexpr uint64_t kOffersPerRefresh = 8;
+
+// Later than every answer_by, and the sum does not overflow for 70 years.
+constexpr int64_t kWeakRank = int64_t{1} << 61;
+
 // Non-negative doubles compare as their bits do.
 int64_t DescendingRank(double value) {
   return -std::bit_cast<int64_t>(std::max(value, 0.0));
@@ -45,7 +51,8 @@ SlackPolicy::SlackPolicy(const PolicyConfig& config,
       traits_(std::move(groups)),
       queues_(traits_.size()),
       health_(config.probe_interval, config.quarantine_failures),
-      gate_(config.background_risk_max) {}
+      gate_(config.background_risk_max),
+      price_(config.price_memory) {}
 
 SlackPolicy::Call SlackPolicy::Begin(MonoTime now, Actions* actions) {
   FRESHLINE_DCHECK(now >= last_now_);
@@ -139,7 +146,7 @@ Obtained SlackPolicy::Barred(RowId id, const base::JobShape& shape,
     if (health_.ProbeDue(id.group, call.now)) {
       const uint32_t slot = FindOrMakeRow(id);
       rows_[slot].shape = shape;
-      TryProbe(slot, call);
+      Probe(slot);
     }
     return Obtained::kStaleError;
   }
@@ -345,7 +352,8 @@ SlackPolicy::Key SlackPolicy::KeyOf(const Row& row, double density) const {
     case Order::kAnswerBy:
       if (row.needs.count == 0)
         return {base::kInfiniteFuture.time_since_epoch().count(), row.order};
-      return {needs_[row.needs.root].answer_by, row.order};
+      return {needs_[row.needs.root].answer_by + (row.weak ? kWeakRank : 0),
+              row.order};
     case Order::kDensity:
       return {DescendingRank(density), row.order};
   }
@@ -361,37 +369,61 @@ bool SlackPolicy::Queue(uint32_t slot, const Call& call) {
     }
     row.order = ++sequence_;
   }
-  double density = 0;
+  const bool admit = config_.admission && row.needs.count > 0;
   AdmissionTree::Entry entry;
-  if (config_.admission && row.needs.count > 0) {
-    entry.deadline = needs_[row.needs.root].answer_by;
-    const Duration left(entry.deadline - Nanos(call.now));
-    const Price price = PriceOf(row, left);
-    if (price.reserve > left) {
-      TryProbe(slot, call);
-      return false;
-    }
-    entry.order = row.order;
-    entry.work = price.work.count();
-    entry.reserve = price.reserve.count();
-    if (admitted_.contains(slot)) admitted_.Erase(slot);
-    const MonoTime start = ExpectedStart(entry.deadline, call.now);
-    const double chance = costs_->ChanceWithin(
-        row.shape, 1, Duration(entry.deadline - Nanos(start)));
-    const double gain = std::max(row.gain, row.changed_gain * row.needs.count);
-    density =
-        gain * chance / std::max(1.0, static_cast<double>(price.work.count()));
-    entry.density = density;
-  }
+  if (admit && !Admissible(slot, &entry, call)) return false;
   LeaveBackground(slot);
   if (row.place != Place::kForeground) {
     row.place = Place::kForeground;
     ++queued_;
     gate_.Arrived(call.now);
   }
-  if (config_.admission && row.needs.count > 0) admitted_.Insert(slot, entry);
-  QueueOf(row.id.group).Set(slot, KeyOf(row, density));
+  if (admit) {
+    if (admitted_.contains(slot)) admitted_.Erase(slot);
+    admitted_.Insert(slot, entry);
+  }
+  QueueOf(row.id.group).Set(slot, KeyOf(row, entry.density));
   SyncGroup(row.id.group);
+  return true;
+}
+
+bool SlackPolicy::Admissible(uint32_t slot, AdmissionTree::Entry* entry,
+                             const Call& call) {
+  Row& row = rows_[slot];
+  const int64_t deadline = needs_[row.needs.root].answer_by;
+  const Duration left(deadline - Nanos(call.now));
+  const uint32_t batch = LikelyBatch(row, left);
+  const Duration work = costs_->Mean(row.shape, batch) / batch;
+  const double gain = std::max(row.gain, row.changed_gain * row.needs.count);
+  const double worth = gain / std::max(1.0, static_cast<double>(work.count()));
+  if (config_.price && row.place != Place::kForeground) {
+    price_.Offer(worth, work, call.now);
+    if (++offers_ % kOffersPerRefresh == 0) {
+      price_.Refresh(workers_, call.now);
+    }
+  }
+  row.weak = worth < price_.price();
+  // The chance at which trying pays what the time could earn elsewhere.
+  row.chance_asked = std::clamp(price_.price() / std::max(worth, 1e-300),
+                                config_.chance_min, config_.chance_max);
+  if (costs_->ChanceWithin(row.shape, batch, left) < config_.chance_min) {
+    if (health_.ProbeDue(row.id.group, call.now)) Probe(slot);
+    return false;
+  }
+  const Duration reserve = costs_->Quantile(row.shape, batch, row.chance_asked);
+  if (reserve > left) {
+    ProbeIfStarved(slot, call);
+    return false;
+  }
+  if (admitted_.contains(slot)) admitted_.Erase(slot);
+  const MonoTime start = ExpectedStart(deadline, call.now);
+  const double chance =
+      costs_->ChanceWithin(row.shape, batch, Duration(deadline - Nanos(start)));
+  entry->deadline = deadline;
+  entry->order = row.order;
+  entry->work = work.count();
+  entry->reserve = reserve.count();
+  entry->density = worth * chance;
   return true;
 }
 
@@ -442,19 +474,21 @@ void SlackPolicy::ToBackground(uint32_t slot, const Call& call) {
   background_.Set(slot, {DescendingRank(index), row.order});
 }
 
-bool SlackPolicy::TryProbe(uint32_t slot, const Call& call) {
-  Row& row = rows_[slot];
-  if (row.running || row.place == Place::kForeground || row.probe ||
-      !health_.ProbeDue(row.id.group, call.now)) {
-    return false;
+void SlackPolicy::ProbeIfStarved(uint32_t slot, const Call& call) {
+  if (health_.ProbeDueWhenShed(rows_[slot].id.group, call.now)) {
+    Probe(slot);
   }
+}
+
+void SlackPolicy::Probe(uint32_t slot) {
+  Row& row = rows_[slot];
+  if (row.running || row.place == Place::kForeground || row.probe) return;
   LeaveBackground(slot);
   health_.ProbeQueued(row.id.group);
   row.probe = true;
   row.place = Place::kBackground;
   row.order = ++sequence_;
   background_.Set(slot, {std::numeric_limits<int64_t>::min(), row.order});
-  return true;
 }
 
 }  // namespace freshline::schedule

@@ -13,6 +13,7 @@
 #include "estimate/cost_model.h"
 #include "schedule/admission_tree.h"
 #include "schedule/background_gate.h"
+#include "schedule/density_price.h"
 #include "schedule/group_health.h"
 #include "schedule/need_pool.h"
 #include "schedule/policies.h"
@@ -79,8 +80,10 @@ class SlackPolicy final : public Policy {
     uint64_t order = 0;     // when it was queued
     Place place = Place::kNowhere;
     bool running = false;
-    bool probe = false;  // in the background queue, ahead of everything
-    bool again = false;  // queued by trigger while running
+    double chance_asked = 0;  // of ending in time, below which it is given up
+    bool weak = false;        // below the price: runs after all others
+    bool probe = false;       // in the background queue, ahead of everything
+    bool again = false;       // queued by trigger while running
     uint32_t failures = 0;
     base::MonoTime retry_at = base::kInfinitePast;
   };
@@ -138,18 +141,22 @@ class SlackPolicy final : public Policy {
   // Queues for tickets or by trigger, or renews the row's keys. False when it
   // was refused by a bound or cannot end in time.
   bool Queue(uint32_t row, const Call& call);
+  // Whether the row can end in time and be worth it; then its place in the
+  // admission tree, from which it is taken.
+  bool Admissible(uint32_t row, AdmissionTree::Entry* entry, const Call& call);
   Key KeyOf(const Row& row, double density) const;
   void LeaveForeground(uint32_t row);
   void ToBackground(uint32_t row, const Call& call);
   void LeaveBackground(uint32_t row);
-  bool TryProbe(uint32_t row, const Call& call);
+  // Queues a row that is nowhere else ahead of everything, to run once.
+  void Probe(uint32_t row);
+  void ProbeIfStarved(uint32_t row, const Call& call);
 
   // Jobs (slack_policy_jobs.cc).
-  struct Price {
-    base::Duration work{};     // expected share of a worker
-    base::Duration reserve{};  // within which it ends with chance_min
-  };
-  Price PriceOf(const Row& row, base::Duration time_left) const;
+  // Rows that a batch with this one will have: with batches a row costs its
+  // share of the one that is likely to form, as large as the queue allows
+  // while it takes half the time left at most.
+  uint32_t LikelyBatch(const Row& row, base::Duration time_left) const;
   base::Duration RemainingWork(base::MonoTime now) const;
   base::MonoTime ExpectedStart(int64_t deadline, base::MonoTime now) const;
   void ShedUntilFeasible(const Call& call);
@@ -194,6 +201,8 @@ class SlackPolicy final : public Policy {
   SlotHeap<Key> failed_;      // of rows, by retry_at
   GroupHealth health_;
   BackgroundGate gate_;
+  DensityPrice price_;
+  uint64_t offers_ = 0;
 
   uint32_t workers_ = 0;
   uint32_t busy_ = 0;

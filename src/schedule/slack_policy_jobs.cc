@@ -45,10 +45,7 @@ void SlackPolicy::SyncGroup(GroupId group) {
   }
 }
 
-SlackPolicy::Price SlackPolicy::PriceOf(const Row& row,
-                                        Duration time_left) const {
-  // With batches a row costs its share of the one that is likely to form: as
-  // large as the queue allows while a batch takes half the time left at most.
+uint32_t SlackPolicy::LikelyBatch(const Row& row, Duration time_left) const {
   uint32_t batch = 1;
   const uint32_t index = base::ToInt(row.id.group);
   const size_t waiting = index < queues_.size() ? queues_[index].size() : 0;
@@ -57,8 +54,7 @@ SlackPolicy::Price SlackPolicy::PriceOf(const Row& row,
          costs_->Mean(row.shape, batch * 2) * 2 <= time_left) {
     batch *= 2;
   }
-  return {costs_->Mean(row.shape, batch) / batch,
-          costs_->Quantile(row.shape, batch, config_.chance_min)};
+  return batch;
 }
 
 Duration SlackPolicy::RemainingWork(MonoTime now) const {
@@ -85,6 +81,10 @@ void SlackPolicy::ShedUntilFeasible(const Call& call) {
   while (admitted_.least_margin() < limit) {
     const uint32_t slot = admitted_.Weakest(limit);
     CloseFirst(slot, Obtained::kStaleShed, call);
+    if (rows_[slot].needs.count == 0) {
+      LeaveForeground(slot);
+      ProbeIfStarved(slot, call);
+    }
     Reposition(slot, call);
   }
 }
@@ -115,7 +115,7 @@ void SlackPolicy::StartForeground(uint32_t worker, const Call& call) {
   Row& row = rows_[slot];
   if (config_.admission && row.needs.count > 0) {
     const Duration left(needs_[row.needs.root].answer_by - Nanos(call.now));
-    if (costs_->ChanceWithin(row.shape, 1, left) < config_.chance_min) {
+    if (costs_->ChanceWithin(row.shape, 1, left) < row.chance_asked) {
       CloseFirst(slot, Obtained::kStaleShed, call);
       Reposition(slot, call);
       return;
@@ -234,7 +234,7 @@ void SlackPolicy::Done(base::JobId id, std::span<const RowResult> results,
   for (const RowResult& result : results) ok = ok && result.ok;
   if (!ok) ++stats_.jobs_failed;
   const GroupId group = rows_[job->rows[0]].id.group;
-  health_.JobEnded(group, ok);
+  health_.JobEnded(group, ok, now);
   if (job->probe) {
     health_.ProbeEnded(group, now - job->started, workers_, now);
   }
