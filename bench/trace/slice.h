@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "bench/trace/click.h"
+
+namespace freshline::bench {
+
+struct SliceOptions {
+  int64_t window_start_us = 0;  // of the trace's window, from which copies come
+  int64_t window_end_us = 0;
+  int64_t start_us = 0;  // of the slice that is replayed
+  int64_t end_us = 0;
+  // How many times the trace's own rate: whole copies are other slices of the
+  // window, moved in time, their users renamed; a fraction keeps a share of
+  // the users by hash. Gaps between a user's clicks stay what they are.
+  double superpose = 1;
+  int64_t warm_up_us = 3'600'000'000;  // of history before the slice
+};
+
+// What one replay sends, in order of time. Times count from the slice's start.
+struct Slice {
+  std::vector<Click> warm_up;  // times < 0: clicks of the slice's users only
+  std::vector<Click> queries;  // one query per click
+  uint64_t users = 0;
+};
+
+// Cuts a slice out of `clicks` (a whole trace in order of time, history and
+// window), superposed as asked. A copied user is another user, with the same
+// history before its slice. Deterministic.
+// Returns: INVALID_ARGUMENT naming the option, for a slice outside the window,
+// or a factor that is not in (0, 1000].
+absl::StatusOr<Slice> CutSlice(const std::vector<Click>& clicks,
+                               const SliceOptions& options);
+
+}  // namespace freshline::bench
