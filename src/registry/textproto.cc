@@ -7,6 +7,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
@@ -40,23 +41,51 @@ std::string Quoted(absl::string_view message, int n) {
   return std::string(message.substr(0, message.find('"')));
 }
 
+// Column, from 0, at which the last `name` that ends before `end` begins, as
+// the tokenizer counts columns (tabs go to multiples of 8), or -1.
+int ColumnOf(absl::string_view name, absl::string_view line, int end) {
+  int column = 0;
+  int found = -1;
+  for (size_t at = 0; at < line.size(); ++at) {
+    if (absl::StartsWith(line.substr(at), name) &&
+        column + static_cast<int>(name.size()) <= end) {
+      found = column;
+    }
+    column = line[at] == '\t' ? (column / 8 + 1) * 8 : column + 1;
+  }
+  return found;
+}
+
+absl::string_view LineOf(absl::string_view text, int line) {
+  for (; line > 0; --line) {
+    const size_t end = text.find('\n');
+    if (end == absl::string_view::npos) return "";
+    text.remove_prefix(end + 1);
+  }
+  return text.substr(0, text.find('\n'));
+}
+
 // Turns the parser's reports into violations. Unknown fields arrive as
 // warnings, so that one does not hide the next.
 class Collector final : public google::protobuf::io::ErrorCollector {
  public:
-  Collector(absl::string_view file, const Descriptor* root,
-            Violations* violations)
-      : file_(file), root_(root), violations_(violations) {}
+  Collector(absl::string_view text, absl::string_view file,
+            const Descriptor* root, Violations* violations)
+      : text_(text), file_(file), root_(root), violations_(violations) {}
 
   void AddError(int line, int column, const std::string& message) override {
     violations_->Add(Position(file_, line, column), message);
   }
 
   void AddWarning(int line, int column, const std::string& message) override {
-    absl::string_view text = message;
-    absl::ConsumePrefix(&text, "WARNING:");
-    violations_->Add(Position(file_, line, column),
-                     absl::StrCat(text, Suggestion(text)));
+    absl::string_view what = message;
+    absl::ConsumePrefix(&what, "WARNING:");
+    absl::ConsumeSuffix(&what, ".");
+    // The parser reports what follows the unknown name; users look for the
+    // name.
+    const int begin = ColumnOf(Quoted(what, 1), LineOf(text_, line), column);
+    violations_->Add(Position(file_, line, begin >= 0 ? begin : column),
+                     absl::StrCat(what, Suggestion(what)));
   }
 
  private:
@@ -71,6 +100,7 @@ class Collector final : public google::protobuf::io::ErrorCollector {
     return SuggestName(Quoted(message, 1), names);
   }
 
+  absl::string_view text_;
   absl::string_view file_;
   const Descriptor* root_;
   Violations* violations_;
@@ -172,7 +202,7 @@ bool ParseTextproto(absl::string_view text, absl::string_view file,
                                        kTextBytesMax, " are read: split it"));
     return false;
   }
-  Collector collector(file, message->GetDescriptor(), violations);
+  Collector collector(text, file, message->GetDescriptor(), violations);
   google::protobuf::TextFormat::Parser parser;
   parser.RecordErrorsTo(&collector);
   parser.WriteLocationsTo(locations);

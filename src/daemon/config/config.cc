@@ -233,10 +233,12 @@ RpcConfig ReadRpc(const Section& in, const v1::Rpc& from, bool loopback) {
 
 #undef FRESHLINE_FIELD
 
-// `path` from `base`, absolute, without "." and "..".
+// `path` from `base`, absolute, without ".", ".." and a last "/".
 std::string ResolvePath(const std::filesystem::path& base,
                         const std::string& path) {
-  return (base / path).lexically_normal().string();
+  std::string resolved = (base / path).lexically_normal().string();
+  if (resolved.size() > 1 && resolved.back() == '/') resolved.pop_back();
+  return resolved;
 }
 
 // An absolute directory, so that the same configuration means the same files
