@@ -118,11 +118,12 @@ TEST(ShippedConfigTest, CommentedOutSettingsAreTheDefaults) {
   ASSERT_THAT(text, IsOk());
   std::string all;
   int uncommented = 0;
-  for (std::string line : absl::StrSplit(*text, '\n')) {
+  const std::vector<std::string> lines = absl::StrSplit(*text, '\n');
+  for (absl::string_view line : lines) {
     absl::string_view setting = line;
     if (absl::ConsumePrefix(&setting, "  # ") &&
-        absl::EndsWith(line.substr(0, line.find(' ', 4)), ":")) {
-      line = std::string(setting);
+        absl::EndsWith(setting.substr(0, setting.find(' ')), ":")) {
+      line = setting;
       ++uncommented;
     }
     absl::StrAppend(&all, line, "\n");
