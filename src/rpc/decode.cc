@@ -82,9 +82,9 @@ absl::Status DecodedRequest::DecodeBatches(
   }
   for (const v1::EventBatch& batch : wire) {
     std::vector<ColumnInput>& columns = columns_.emplace_back();
-    FRESHLINE_RETURN_IF_ERROR(DecodeColumns(
-        batch.columns(), absl::StrCat(where, "[", batches.size(), "]"),
-        &columns));
+    FRESHLINE_RETURN_IF_ERROR(
+        DecodeColumns(batch.columns(),
+                      absl::StrCat(where, "[", batches.size(), "]"), &columns));
     ingest::DecodedBatch decoded;
     decoded.source = batch.source();
     decoded.columns = columns;
