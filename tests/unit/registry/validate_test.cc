@@ -7,6 +7,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "base/random.h"
 #include "google/protobuf/text_format.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/registry/definitions_fixture.h"
@@ -332,6 +335,46 @@ TEST(ValidateTest, FilesThatCannotBeReadAreAllNamed) {
   EXPECT_EQ(revision.status().message(),
             "no/a.textproto: No such file or directory\n"
             "no/b.textproto: No such file or directory");
+}
+
+// Words and bytes of a sound text exchanged, lost and doubled: the result is a
+// revision or a list of violations that each name the file.
+TEST(ValidateTest, MutatedTextsAreUnderstoodOrRefused) {
+  const std::vector<std::string> words =
+      absl::StrSplit(std::string(kSound), absl::ByAnyChar(" \n"));
+  int refused = 0;
+  for (uint64_t seed = 1; seed <= 600; ++seed) {
+    SCOPED_TRACE(seed);
+    base::Rng rng(seed);
+    std::vector<std::string> mutated = words;
+    for (uint64_t n = 1 + rng.Below(3); n > 0; --n) {
+      std::string& word = mutated[rng.Below(mutated.size())];
+      switch (rng.Below(4)) {
+        case 0:
+          word = words[rng.Below(words.size())];
+          break;
+        case 1:
+          word.clear();
+          break;
+        case 2:
+          word += " " + word;
+          break;
+        default:
+          word.insert(rng.Below(word.size() + 1), 1,
+                      static_cast<char>(rng.Below(256)));
+      }
+    }
+    const absl::Status status =
+        ParseDefinitions(absl::StrJoin(mutated, " "), "x.textproto").status();
+    if (status.ok()) continue;
+    ++refused;
+    ASSERT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    const std::string message(status.message());
+    for (const absl::string_view line : absl::StrSplit(message, '\n')) {
+      ASSERT_EQ(line.substr(0, 12), "x.textproto:") << message;
+    }
+  }
+  EXPECT_GT(refused, 300);
 }
 
 TEST(ValidateTest, AnEmptySetIsARevisionWithoutServices) {
