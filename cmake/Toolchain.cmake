@@ -9,7 +9,12 @@ if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "" FORCE)
 endif()
 # -O2 without NDEBUG: DCHECKs have their own switch, assert() is not used.
-set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
+if(FRESHLINE_SANITIZE)
+  # What instrumented code gains from -O2 is less than what it costs to build.
+  set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O1 -g1")
+else()
+  set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
+endif()
 set(CMAKE_CXX_FLAGS_RELEASE "-O3 -DNDEBUG -g1")
 
 find_program(FRESHLINE_CCACHE ccache)
@@ -40,9 +45,17 @@ if(FRESHLINE_SANITIZE)
   add_compile_options(-fsanitize=${FRESHLINE_SANITIZE}
     -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${FRESHLINE_SANITIZE})
-  # gcc 12 reports false maybe-uninitialized and stringop warnings here.
-  add_compile_options(-Wno-maybe-uninitialized)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # gcc 12 reports false ones in instrumented code.
+    add_compile_options(-Wno-maybe-uninitialized)
+  endif()
 endif()
 if(FRESHLINE_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
+
+# A sanitized test says where, and ends at the first finding.
+set(FRESHLINE_TEST_ENVIRONMENT
+  ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
+  UBSAN_OPTIONS=print_stacktrace=1
+  TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1)
