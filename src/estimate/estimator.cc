@@ -17,6 +17,9 @@ using base::JobShape;
 namespace {
 
 constexpr double kCopyWeightRuns = 2;
+// While a bucket has so few runs of its own, the nth finds those before it
+// discounted to n / 2: a copy or a prior is down to 2 / n^2 of the whole then.
+constexpr uint32_t kEarlyRuns = 32;
 constexpr double kTail = 0.05;
 constexpr int kTailRuns = 4;
 constexpr double kChangedWeightRuns = 8;
@@ -117,8 +120,8 @@ Estimator::Group* Estimator::GroupOf(base::GroupId id) {
 Estimator::Bucket& Estimator::Fill(Group* group, int bucket) {
   const auto b = static_cast<size_t>(bucket);
   if (group->buckets[b] != nullptr) return *group->buckets[b];
-  auto made =
-      std::make_unique<Bucket>(Bucket{TimeSketch(options_.half_life_runs)});
+  auto made = std::make_unique<Bucket>(
+      Bucket{TimeSketch(options_.half_life_runs), 0, 0});
   const int nearest = group->nearest[b];
   if (nearest < 0) {
     made->sketch = prior_;
@@ -154,6 +157,10 @@ void Estimator::Learn(const JobShape& shape, uint32_t batch, Duration time) {
   if (std::abs(bucket.tail_run) >= kTailRuns) {
     bucket.sketch.Discount(kChangedWeightRuns);
     bucket.tail_run = 0;
+  }
+  if (bucket.runs < kEarlyRuns) {
+    ++bucket.runs;
+    bucket.sketch.Discount(bucket.runs / 2.0);
   }
   bucket.sketch.Add(time);
 }

@@ -34,9 +34,9 @@ struct Calibration {
 // An empty bucket answers like the nearest filled one, its times scaled by
 // max(scans, 1) and by batch (both linear: pessimistic where passes are
 // shared) and, where nothing is scanned, by events. When it is first observed
-// it starts as that copy, worth two runs. A group that was never observed is
-// predicted by `prior_mean`, log-uniform within a factor of four either way,
-// worth one run.
+// it starts as that copy, which fades with the square of the runs that follow.
+// A group that was never observed is predicted by `prior_mean`, log-uniform
+// within a factor of four either way.
 //
 // Four runs in a row in the same 5 % tail of their bucket are taken as a
 // change, not as chance (6e-6): what the bucket knew is discounted to eight
@@ -91,7 +91,8 @@ class Estimator final : public CostModel {
 
   struct Bucket {
     TimeSketch sketch;
-    int tail_run = 0;  // > 0: so many in the upper tail; < 0: in the lower
+    uint32_t runs = 0;  // of its own, up to kEarlyRuns
+    int tail_run = 0;   // > 0: so many in the upper tail; < 0: in the lower
   };
   struct Group {
     std::array<std::unique_ptr<Bucket>, kBuckets> buckets;

@@ -11,6 +11,8 @@ namespace freshline::estimate {
 namespace {
 
 constexpr double kFloorNs = 1000;
+// A day: lest the sum of nonsense overflow.
+constexpr double kMeanMaxNs = 86400e9;
 // Far below the range of float, far above what rescaling often would cost.
 constexpr double kUnitMax = 1e12;
 
@@ -43,10 +45,11 @@ void TimeSketch::AddAt(int index, double weight) {
 }
 
 void TimeSketch::Add(base::Duration time) {
-  const auto ns = static_cast<double>(time.count());
+  const double ns =
+      std::clamp(static_cast<double>(time.count()), 0.0, kMeanMaxNs);
   unit_ *= growth_;
   AddAt(static_cast<int>(PositionOf(ns)), unit_);
-  sum_ns_ += unit_ * std::max(ns, 0.0);
+  sum_ns_ += unit_ * ns;
   if (unit_ > kUnitMax) {
     Multiply(1 / unit_);
     unit_ = 1;

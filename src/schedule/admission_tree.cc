@@ -137,21 +137,6 @@ void AdmissionTree::Erase(uint32_t slot) {
   nodes_[slot].present = false;
 }
 
-int64_t AdmissionTree::WorkUpTo(int64_t deadline) const {
-  int64_t sum = 0;
-  uint32_t t = root_;
-  while (t != kNone) {
-    const Node& node = nodes_[t];
-    if (node.entry.deadline <= deadline) {
-      sum += SumOf(node.left) + node.share;
-      t = node.right;
-    } else {
-      t = node.left;
-    }
-  }
-  return sum;
-}
-
 uint32_t AdmissionTree::Weakest(int64_t limit) const {
   if (least_margin() >= limit) return kNone;
   uint32_t weakest = kNone;

@@ -27,7 +27,7 @@ namespace freshline::schedule {
 // slot: the same history gives the same tree.
 //
 // Thread-safety: none. Times in ns on one axis.
-// Cost: Insert, Erase, WorkUpTo and Weakest O(log n) expected, least_margin
+// Cost: Insert, Erase and Weakest O(log n) expected, least_margin
 // O(1), SetWorkers O(n). Memory grows with the largest slot and is kept.
 class AdmissionTree {
  public:
@@ -58,9 +58,6 @@ class AdmissionTree {
   int64_t least_margin() const {
     return root_ == kNone ? kUnlimited : nodes_[root_].least_margin;
   }
-
-  // Work of the entries whose deadline is at most `deadline`, per worker.
-  int64_t WorkUpTo(int64_t deadline) const;
 
   // The slot of lowest density (of equals, the first in order) among the rows
   // up to and including the first whose margin is below `limit`; kNone when

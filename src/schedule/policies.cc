@@ -76,7 +76,8 @@ absl::Status ValidatePolicyConfig(const PolicyConfig& config) {
                                                      config.probe_interval},
         {"backoff_min", config.backoff_min},
         {"backoff_max", config.backoff_max},
-        {"price_memory", config.price_memory}}) {
+        {"price_memory", config.price_memory},
+        {"background_last_max", config.background_last_max}}) {
     if (value < std::chrono::milliseconds(1) || value > std::chrono::hours(1)) {
       return OutOfRange(absl::StrCat(field, " in ms"), base::ToMillis(value),
                         "[1, 3600000]");

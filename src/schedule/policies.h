@@ -38,8 +38,8 @@ struct PolicyConfig {
   Order order = Order::kArrival;
   // Keep what is queued feasible: shed the lowest density while it is not.
   bool admission = false;
-  // Under kAnswerBy with admission: rows whose density is below the price of
-  // worker time run after all others, when no better came while they waited.
+  // With admission: work earning less than worker time is worth (DensityPrice)
+  // runs after all other, and is tried only at a good chance to end in time.
   bool price = false;
   // Whether the driver takes the guard off the deadline: only where queries
   // wait is there anything to guard.
@@ -62,7 +62,10 @@ struct PolicyConfig {
   double batch_chance_min = 0.9;
   // A background row starts while the chance that more foreground rows come
   // during its run than workers stay free is at most this.
-  double background_risk_max = 0.1;
+  double background_risk_max = 0.3;
+
+  // Work longer than this is not lent the last idle worker of several.
+  base::Duration background_last_max = std::chrono::milliseconds(20);
 
   // How often a group is probed where no prediction admits it (GroupHealth).
   base::Duration probe_interval = std::chrono::milliseconds(250);

@@ -415,10 +415,9 @@ bool SlackPolicy::Admissible(uint32_t slot, AdmissionTree::Entry* entry,
     ProbeIfStarved(slot, call);
     return false;
   }
-  if (admitted_.contains(slot)) admitted_.Erase(slot);
-  const MonoTime start = ExpectedStart(deadline, call.now);
-  const double chance =
-      costs_->ChanceWithin(row.shape, batch, Duration(deadline - Nanos(start)));
+  // As if it were next: rows ahead of it that are worth less would give way.
+  const Duration soonest = RemainingWork(call.now) / std::max(workers_, 1U);
+  const double chance = costs_->ChanceWithin(row.shape, batch, left - soonest);
   entry->deadline = deadline;
   entry->order = row.order;
   entry->work = work.count();

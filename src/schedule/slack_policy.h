@@ -34,7 +34,8 @@ namespace freshline::schedule {
 //
 // With admission, the queue is kept feasible by AdmissionTree: every call ends
 // by shedding the row of lowest density gain * P(in time) / E[time] until what
-// is left fits; density is computed when the row is queued or changes. A shed
+// is left fits; density is computed when the row is queued or changes, P as if
+// it were next (a full queue must not make a newcomer look worthless). A shed
 // row is settled at once and waits for an idle worker. A row that cannot make
 // its time even alone is not queued at all; so that an estimate that is too
 // high is found out, such rows are probed (GroupHealth), ahead of everything
@@ -158,7 +159,6 @@ class SlackPolicy final : public Policy {
   // while it takes half the time left at most.
   uint32_t LikelyBatch(const Row& row, base::Duration time_left) const;
   base::Duration RemainingWork(base::MonoTime now) const;
-  base::MonoTime ExpectedStart(int64_t deadline, base::MonoTime now) const;
   void ShedUntilFeasible(const Call& call);
   void StartJobs(const Call& call);
   void StartForeground(uint32_t worker, const Call& call);

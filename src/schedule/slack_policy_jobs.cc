@@ -67,12 +67,6 @@ Duration SlackPolicy::RemainingWork(MonoTime now) const {
   return sum;
 }
 
-MonoTime SlackPolicy::ExpectedStart(int64_t deadline, MonoTime now) const {
-  const uint32_t workers = std::max(workers_, 1U);
-  return now + RemainingWork(now) / workers +
-         Duration(admitted_.WorkUpTo(deadline));
-}
-
 void SlackPolicy::ShedUntilFeasible(const Call& call) {
   if (!config_.admission || admitted_.empty()) return;
   const int64_t limit =
@@ -170,9 +164,13 @@ bool SlackPolicy::StartBackground(uint32_t worker, const Call& call) {
   const uint32_t slot = background_.top();
   Row& row = rows_[slot];
   const bool probe = row.probe;
-  if (!probe &&
-      !gate_.MayRun(costs_->Mean(row.shape, 1), idle_workers() - 1, call.now)) {
-    return false;
+  if (!probe) {
+    const Duration mean = costs_->Mean(row.shape, 1);
+    const uint32_t free_after = idle_workers() - 1;
+    if (!gate_.MayRun(mean, free_after, call.now)) return false;
+    if (workers_ > 1 && free_after == 0 && mean > config_.background_last_max) {
+      return false;
+    }
   }
   // Kept as a probe until it has run.
   row.probe = false;
@@ -282,7 +280,9 @@ void SlackPolicy::RowDone(uint32_t slot, const RowResult& result,
 
 void SlackPolicy::RowFailed(uint32_t slot, const Call& call) {
   Row& row = rows_[slot];
+  // Not tried again before the next event or query asks for it.
   row.again = false;
+  row.background_gain = row.changed_gain = 0;
   while (row.needs.count > 0) CloseFirst(slot, Obtained::kStaleError, call);
   constexpr uint32_t kDoublingsMax = 30;
   row.failures = std::min(row.failures + 1, kDoublingsMax);
@@ -294,7 +294,7 @@ void SlackPolicy::RowFailed(uint32_t slot, const Call& call) {
 }
 
 void SlackPolicy::RememberFailure(uint32_t slot) {
-  failed_.Set(slot, {Nanos(rows_[slot].retry_at), slot});
+  failed_.Set(slot, {Nanos(rows_[slot].retry_at), ++sequence_});
   if (failed_.size() <= config_.rows_max) return;
   const uint32_t forgotten = failed_.top();
   failed_.Remove(forgotten);
