@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/replay/requests.h"
+
+#include <chrono>
+
+#include "freshline/v1/feature_store.pb.h"
+
+namespace freshline::bench {
+namespace {
+
+v1::Values* AddColumn(v1::EventBatch* batch, const char* name) {
+  v1::Column* column = batch->add_columns();
+  column->set_name(name);
+  return column->mutable_values();
+}
+
+void FillBatch(const std::vector<Click>& clicks, size_t begin, size_t end,
+               const StringPool& pool, const EncodeOptions& options,
+               v1::EventBatch* batch) {
+  batch->set_source("clicks");
+  batch->set_producer_id(options.producer);
+  v1::Int64s* user = AddColumn(batch, "user_id")->mutable_int64s();
+  v1::Int64s* item = AddColumn(batch, "product_id")->mutable_int64s();
+  v1::Int64s* category = AddColumn(batch, "category_id")->mutable_int64s();
+  v1::Strings* brand = AddColumn(batch, "brand")->mutable_strings();
+  v1::Float64s* price = AddColumn(batch, "price")->mutable_float64s();
+  v1::Strings* type = AddColumn(batch, "event_type")->mutable_strings();
+  for (size_t i = begin; i < end; ++i) {
+    const Click& click = clicks[i];
+    user->add_values(click.user);
+    item->add_values(click.item);
+    category->add_values(click.category);
+    brand->add_values(pool.text(click.brand));
+    price->add_values(click.price);
+    const absl::string_view name = ClickTypeName(click.type);
+    type->add_values(name.data(), name.size());
+    batch->add_event_time_us(options.origin_us + click.time_us);
+    if (!options.producer.empty()) {
+      batch->add_producer_sequence(options.first_sequence + i);
+    }
+  }
+}
+
+v1::GetFeaturesRequest Query(int64_t user, const std::string& service) {
+  v1::GetFeaturesRequest request;
+  request.set_feature_service(service);
+  v1::Column* key = request.add_entities();
+  key->set_name("user_id");
+  key->mutable_values()->mutable_int64s()->add_values(user);
+  return request;
+}
+
+}  // namespace
+
+EncodedQueries EncodeQueries(const std::vector<Click>& clicks,
+                             const StringPool& pool,
+                             const EncodeOptions& options) {
+  EncodedQueries out;
+  out.bytes.reserve(clicks.size());
+  for (size_t i = 0; i < clicks.size(); ++i) {
+    v1::GetFeaturesRequest request = Query(clicks[i].user, options.service);
+    if (options.push_first) {
+      out.push_bytes.push_back(EncodePush(clicks, i, i + 1, pool, options));
+    } else {
+      FillBatch(clicks, i, i + 1, pool, options, request.add_events());
+    }
+    out.bytes.push_back(request.SerializeAsString());
+  }
+  out.requests.reserve(clicks.size());
+  for (size_t i = 0; i < clicks.size(); ++i) {
+    LoadRequest request;
+    request.offset = std::chrono::microseconds(clicks[i].time_us);
+    request.query = out.bytes[i];
+    if (options.push_first) request.push = out.push_bytes[i];
+    out.requests.push_back(request);
+  }
+  return out;
+}
+
+std::string EncodePush(const std::vector<Click>& clicks, size_t begin,
+                       size_t end, const StringPool& pool,
+                       const EncodeOptions& options) {
+  v1::PushEventsRequest request;
+  FillBatch(clicks, begin, end, pool, options, request.add_batches());
+  return request.SerializeAsString();
+}
+
+std::string EncodeProbe(int64_t user, const std::string& service,
+                        int64_t budget_us) {
+  v1::GetFeaturesRequest request = Query(user, service);
+  request.set_budget_us(budget_us);
+  return request.SerializeAsString();
+}
+
+}  // namespace freshline::bench

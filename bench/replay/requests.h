@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "bench/load/open_loop.h"
+#include "bench/trace/click.h"
+
+namespace freshline::bench {
+
+// Encoded requests of a replay: the bytes and what the load runner is told.
+struct EncodedQueries {
+  std::vector<std::string> bytes;
+  std::vector<std::string> push_bytes;  // empty without a gap
+  std::vector<LoadRequest> requests;    // views of the above, by offset
+};
+
+struct EncodeOptions {
+  std::string service = "recommend";
+  // The click is pushed by itself before the query, instead of in it.
+  bool push_first = false;
+  // Wall time of offset 0.
+  int64_t origin_us = 0;
+  // Empty: events are not deduplicated. The daemon tells duplicates only among
+  // a producer's last few thousand events, so that bulk loads, which overtake
+  // each other, must go without.
+  std::string producer = "freshline-bench";
+  uint64_t first_sequence = 1;  // the producer's number of clicks[0]
+};
+
+// One query per click, which carries its click.
+EncodedQueries EncodeQueries(const std::vector<Click>& clicks,
+                             const StringPool& pool,
+                             const EncodeOptions& options);
+
+// A PushEventsRequest of clicks[begin, end).
+std::string EncodePush(const std::vector<Click>& clicks, size_t begin,
+                       size_t end, const StringPool& pool,
+                       const EncodeOptions& options);
+
+// A query without a click.
+std::string EncodeProbe(int64_t user, const std::string& service,
+                        int64_t budget_us);
+
+}  // namespace freshline::bench

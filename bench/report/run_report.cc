@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/report/run_report.h"
+
+#include <sys/utsname.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+
+namespace freshline::bench {
+namespace {
+
+using nlohmann::json;
+
+json QuantilesJson(const RunReport::Quantiles& q) {
+  return {{"p50", q.p50}, {"p90", q.p90},   {"p95", q.p95},
+          {"p99", q.p99}, {"p999", q.p999}, {"max", q.max}};
+}
+
+RunReport::Quantiles ParseQuantiles(const json& j) {
+  return {j.at("p50"), j.at("p90"),  j.at("p95"),
+          j.at("p99"), j.at("p999"), j.at("max")};
+}
+
+json QualityJson(const RunReport::Quality& q) {
+  return {{"hr20", q.hr20},
+          {"mrr20", q.mrr20},
+          {"ndcg20", q.ndcg20},
+          {"hr20_infinite", q.hr20_infinite},
+          {"hr20_never", q.hr20_never},
+          {"hr20_covisitation", q.hr20_covisitation},
+          {"hr20_cheap", q.hr20_cheap},
+          {"hr20_popularity", q.hr20_popularity},
+          {"hr20_own_items", q.hr20_own_items},
+          {"hr20_minus_one", q.hr20_minus_one},
+          {"gap_closed", q.gap_closed},
+          {"gap_closed_ci95", {q.gap_closed_low, q.gap_closed_high}},
+          {"scored", q.scored}};
+}
+
+RunReport::Quality ParseQuality(const json& j) {
+  RunReport::Quality q;
+  q.hr20 = j.at("hr20");
+  q.mrr20 = j.at("mrr20");
+  q.ndcg20 = j.at("ndcg20");
+  q.hr20_infinite = j.at("hr20_infinite");
+  q.hr20_never = j.at("hr20_never");
+  q.hr20_covisitation = j.at("hr20_covisitation");
+  q.hr20_cheap = j.at("hr20_cheap");
+  q.hr20_popularity = j.at("hr20_popularity");
+  q.hr20_own_items = j.at("hr20_own_items");
+  q.hr20_minus_one = j.at("hr20_minus_one");
+  q.gap_closed = j.at("gap_closed");
+  q.gap_closed_low = j.at("gap_closed_ci95").at(0);
+  q.gap_closed_high = j.at("gap_closed_ci95").at(1);
+  q.scored = j.at("scored");
+  return q;
+}
+
+json RunJson(const RunReport& r) {
+  json j = {
+      {"kind", r.kind},
+      {"policy", r.policy},
+      {"trace",
+       {{"path", r.trace.path},
+        {"sha256", r.trace.sha256},
+        {"queries", r.trace.queries},
+        {"users", r.trace.users},
+        {"items", r.trace.items},
+        {"superpose", r.trace.superpose},
+        {"padded_items", r.trace.padded_items}}},
+      {"slo_ms", r.slo_ms},
+      {"gap_ms", r.gap_ms},
+      {"load", r.load},
+      {"seed", r.seed},
+      {"duration_s", r.duration_s},
+      {"client_limited", r.client_limited},
+      {"dispatch_lag_us", {{"p99", r.dispatch_lag_us_p99}}},
+      {"guard_us", r.guard_us},
+      {"workers", r.workers},
+      {"batch_max", r.batch_max},
+      {"queries", r.queries},
+      {"violations", r.violations},
+      {"violations_upper95", r.violations_upper95},
+      {"violation_episodes", r.violation_episodes},
+      {"errors", r.errors},
+      {"stalls", {{"count", r.stalls}, {"max_ms", r.stall_ms_max}}},
+      {"echo",
+       {{"requests", r.echo.requests},
+        {"violations", r.echo.violations},
+        {"upper95", r.echo.upper95}}},
+      {"latency_us", QuantilesJson(r.latency_us)},
+      {"quality", QualityJson(r.quality)},
+      {"obtained", r.obtained},
+      {"pending", QuantilesJson(r.pending)},
+      {"age_ms", QuantilesJson(r.staleness_ms)},
+      {"fraction_fresh", r.fraction_fresh},
+      {"featurizations", r.featurizations},
+      {"wasted", r.wasted},
+      {"decision_ns", {{"p50", r.decision_ns_p50}, {"p99", r.decision_ns_p99}}},
+      {"calibration", {{"p99_coverage", r.p99_coverage}}}};
+  return j;
+}
+
+RunReport ParseRun(const json& j) {
+  RunReport r;
+  r.kind = j.at("kind");
+  r.policy = j.at("policy");
+  const json& trace = j.at("trace");
+  r.trace = {trace.at("path"),        trace.at("sha256"), trace.at("queries"),
+             trace.at("users"),       trace.at("items"),  trace.at("superpose"),
+             trace.at("padded_items")};
+  r.slo_ms = j.at("slo_ms");
+  r.gap_ms = j.at("gap_ms");
+  r.load = j.at("load");
+  r.seed = j.at("seed");
+  r.duration_s = j.at("duration_s");
+  r.client_limited = j.at("client_limited");
+  r.dispatch_lag_us_p99 = j.at("dispatch_lag_us").at("p99");
+  r.guard_us = j.at("guard_us");
+  r.workers = j.at("workers");
+  r.batch_max = j.at("batch_max");
+  r.queries = j.at("queries");
+  r.violations = j.at("violations");
+  r.violations_upper95 = j.at("violations_upper95");
+  r.violation_episodes = j.at("violation_episodes");
+  r.errors = j.at("errors");
+  r.stalls = j.at("stalls").at("count");
+  r.stall_ms_max = j.at("stalls").at("max_ms");
+  r.echo = {j.at("echo").at("requests"), j.at("echo").at("violations"),
+            j.at("echo").at("upper95")};
+  r.latency_us = ParseQuantiles(j.at("latency_us"));
+  r.quality = ParseQuality(j.at("quality"));
+  r.obtained = j.at("obtained").get<std::map<std::string, uint64_t>>();
+  r.pending = ParseQuantiles(j.at("pending"));
+  r.staleness_ms = ParseQuantiles(j.at("age_ms"));
+  r.fraction_fresh = j.at("fraction_fresh");
+  r.featurizations = j.at("featurizations");
+  r.wasted = j.at("wasted");
+  r.decision_ns_p50 = j.at("decision_ns").at("p50");
+  r.decision_ns_p99 = j.at("decision_ns").at("p99");
+  r.p99_coverage = j.at("calibration").at("p99_coverage");
+  return r;
+}
+
+std::string FirstValue(const char* path, absl::string_view key) {
+  std::ifstream in(path);
+  std::string line;
+  while (std::getline(in, line)) {
+    if (!absl::StartsWith(line, key)) continue;
+    const size_t colon = line.find(':');
+    if (colon == std::string::npos) continue;
+    const size_t begin = line.find_first_not_of(" \t", colon + 1);
+    return begin == std::string::npos ? "" : line.substr(begin);
+  }
+  return "unknown";
+}
+
+}  // namespace
+
+std::map<std::string, std::string> DescribeMachine() {
+  utsname name{};
+  uname(&name);
+  return {{"cpu", FirstValue("/proc/cpuinfo", "model name")},
+          {"cores", std::to_string(std::thread::hardware_concurrency())},
+          {"memory", FirstValue("/proc/meminfo", "MemTotal")},
+          {"kernel", name.release}};
+}
+
+absl::Status WriteReport(const ReportHeader& header,
+                         const std::vector<RunReport>& runs,
+                         const std::string& directory) {
+  json report = {{"schema", 1},
+                 {"command", header.command},
+                 {"commit", header.commit},
+                 {"build", header.build},
+                 {"machine", header.machine},
+                 {"runs", json::array()}};
+  for (const RunReport& run : runs) report["runs"].push_back(RunJson(run));
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  const std::string path = directory + "/report.json";
+  std::ofstream out(path);
+  out << report.dump(1) << "\n";
+  out.close();
+  if (!out) {
+    return absl::UnavailableError(absl::StrCat("cannot write \"", path, "\""));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<RunReport>> ReadReport(
+    const std::string& directory) {
+  const std::string path = directory + "/report.json";
+  std::ifstream in(path);
+  if (!in) {
+    return absl::NotFoundError(absl::StrCat("there is no \"", path, "\""));
+  }
+  try {
+    const json report = json::parse(in);
+    if (report.at("schema") != 1) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ": its schema is not 1"));
+    }
+    std::vector<RunReport> runs;
+    for (const json& run : report.at("runs")) runs.push_back(ParseRun(run));
+    return runs;
+  } catch (const json::exception& e) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": ", e.what()));
+  }
+}
+
+std::string ReportTable(const std::vector<RunReport>& runs) {
+  std::string table;
+  char line[512];
+  std::snprintf(line, sizeof(line),
+                "%-19s %4s %5s %8s %6s %6s %6s %6s %7s %15s %6s %8s %8s %7s\n",
+                "policy", "SLO", "load", "queries", "HR@20", "never", "inf.",
+                "cheap", "gap", "95 %", "fresh", "p99 ms", "viol. %", "echo %");
+  table += line;
+  for (const RunReport& r : runs) {
+    const auto percent = [](uint64_t part, uint64_t whole) {
+      return whole == 0 ? 0.0
+                        : 100.0 * static_cast<double>(part) /
+                              static_cast<double>(whole);
+    };
+    std::snprintf(line, sizeof(line),
+                  "%-19s %4.0f %5.2f %8llu %6.3f %6.3f %6.3f %6.3f %6.1f%% "
+                  "[%5.1f, %5.1f]%% %5.1f%% %8.2f %8.4f %7.4f%s\n",
+                  r.policy.c_str(), r.slo_ms, r.load,
+                  static_cast<unsigned long long>(r.queries), r.quality.hr20,
+                  r.quality.hr20_never, r.quality.hr20_infinite,
+                  r.quality.hr20_cheap, 100 * r.quality.gap_closed,
+                  100 * r.quality.gap_closed_low,
+                  100 * r.quality.gap_closed_high, 100 * r.fraction_fresh,
+                  r.latency_us.p99 / 1000, percent(r.violations, r.queries),
+                  percent(r.echo.violations, r.echo.requests),
+                  r.client_limited ? "  client_limited" : "");
+    table += line;
+  }
+  return table;
+}
+
+}  // namespace freshline::bench
