@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/score/models.h"
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+#include <tuple>
+#include <utility>
+
+#include "base/check.h"
+
+namespace freshline::bench {
+namespace {
+
+using featurize::ClickedItem;
+using featurize::RankedItem;
+using featurize::RankedList;
+using featurize::Recommender;
+
+constexpr size_t kUsersMax = 16;
+
+// One use of the full model's list on a state: by that query, in that row.
+struct Use {
+  uint32_t user = 0;
+  Prefix prefix = 0;
+  uint32_t query = 0;
+  ModelRow row = ModelRow::kFresh;
+};
+
+// Uses [begin, end) share one state.
+struct State {
+  size_t begin = 0;
+  size_t end = 0;
+};
+
+// One longer than what is served shows a tie at the cut.
+constexpr size_t kTop = kListLength + 1;
+
+uint8_t PessimisticRank(const RankedList& list, int64_t truth) {
+  const auto found =
+      std::find_if(list.begin(), list.end(),
+                   [&](const RankedItem& r) { return r.item == truth; });
+  if (found == list.end()) return 0;
+  const auto tied_end = std::find_if(
+      found, list.end(),
+      [&](const RankedItem& r) { return r.score != found->score; });
+  const auto rank = static_cast<size_t>(tied_end - list.begin());
+  return rank <= kListLength ? static_cast<uint8_t>(rank) : uint8_t{0};
+}
+
+// Keeps what a model scored: fillers have negative scores.
+void DropFillers(RankedList* list) {
+  RankedList scored;
+  for (const RankedItem& r : *list) {
+    if (r.score > 0) scored.push_back(r);
+  }
+  *list = scored;
+}
+
+class ModelRanker {
+ public:
+  ModelRanker(const ScoringTrace& trace, const StringPool& pool,
+              const QuerySet& set,
+              std::shared_ptr<const featurize::ItemTable> table,
+              const ScoreOptions& options)
+      : trace_(trace),
+        pool_(pool),
+        set_(set),
+        options_(options),
+        recommender_(std::move(table)) {
+    for (Ranks& ranks : ranks_) ranks.assign(set.queries.size(), 0);
+  }
+
+  std::array<Ranks, kModelRows> Run() {
+    ListUses();
+    recommender_.Popular(kTop, &popular_);
+    std::vector<std::thread> threads;
+    for (int i = 1; i < options_.threads; ++i) {
+      threads.emplace_back([this] { Work(); });
+    }
+    Work();
+    for (std::thread& thread : threads) thread.join();
+    return std::move(ranks_);
+  }
+
+ private:
+  Ranks& ranks(ModelRow row) { return ranks_[static_cast<size_t>(row)]; }
+
+  void ListUses() {
+    for (uint32_t i = 0; i < set_.queries.size(); ++i) {
+      const Query& q = set_.queries[i];
+      if (!q.scored) continue;
+      uses_.push_back({q.user, q.fresh, i, ModelRow::kFresh});
+      uses_.push_back({q.user, q.never, i, ModelRow::kNever});
+      uses_.push_back({q.user, q.without_last, i, ModelRow::kWithoutLast});
+      uses_.push_back(
+          {q.user, q.without_last_two, i, ModelRow::kWithoutLastTwo});
+      uses_.push_back({q.user, q.old_30s, i, ModelRow::kOld30s});
+    }
+    std::sort(uses_.begin(), uses_.end(), [](const Use& a, const Use& b) {
+      return std::tie(a.user, a.prefix, a.query, a.row) <
+             std::tie(b.user, b.prefix, b.query, b.row);
+    });
+    for (size_t i = 0; i < uses_.size(); ++i) {
+      if (i == 0 || uses_[i].user != uses_[i - 1].user ||
+          uses_[i].prefix != uses_[i - 1].prefix) {
+        states_.push_back({i, i});
+      }
+      states_.back().end = i + 1;
+    }
+  }
+
+  void Work() {
+    const std::unique_ptr<featurize::Scratch> scratch =
+        recommender_.MakeScratch(kUsersMax);
+    std::vector<std::vector<ClickedItem>> clicks(kUsersMax);
+    std::vector<RankedList> lists(kUsersMax);
+    while (true) {
+      // Relaxed: only the number matters; join() publishes the ranks.
+      const size_t begin =
+          next_state_.fetch_add(kUsersMax, std::memory_order_relaxed);
+      if (begin >= states_.size()) return;
+      const size_t n = std::min(kUsersMax, states_.size() - begin);
+      std::vector<featurize::Clicks> users;
+      for (size_t i = 0; i < n; ++i) {
+        ListClicks(uses_[states_[begin + i].begin], &clicks[i]);
+        users.emplace_back(clicks[i]);
+      }
+      recommender_.Recommend(users, kTop, scratch.get(),
+                             std::span(lists).first(n));
+      for (size_t i = 0; i < n; ++i) {
+        RankState(states_[begin + i], clicks[i], lists[i], scratch.get());
+      }
+    }
+  }
+
+  // Newest first, as many as the definition keeps.
+  void ListClicks(const Use& use, std::vector<ClickedItem>* out) const {
+    out->clear();
+    const std::vector<uint32_t>& timeline = set_.timelines[use.user];
+    const size_t n = std::min<size_t>(use.prefix, options_.last_events);
+    for (size_t k = 0; k < n; ++k) {
+      const Click& click = trace_.clicks[timeline[use.prefix - 1 - k]];
+      out->push_back({click.item, featurize::ItemAttributes{
+                                      click.category, pool_.text(click.brand),
+                                      click.price}});
+    }
+  }
+
+  void RankState(const State& state, featurize::Clicks clicks,
+                 const RankedList& full, featurize::Scratch* scratch) {
+    for (size_t i = state.begin; i < state.end; ++i) {
+      const Use& use = uses_[i];
+      const int64_t truth = set_.queries[use.query].truth;
+      ranks(use.row)[use.query] = PessimisticRank(full, truth);
+      if (use.row == ModelRow::kFresh) {
+        RankCheap(use.query, truth, clicks, scratch);
+      }
+    }
+  }
+
+  void RankCheap(uint32_t query, int64_t truth, featurize::Clicks clicks,
+                 featurize::Scratch* scratch) {
+    ranks(ModelRow::kPopularity)[query] = PessimisticRank(popular_, truth);
+    RankedList list;
+    recommender_.OwnItems(clicks, kTop, scratch, &list);
+    DropFillers(&list);
+    ranks(ModelRow::kOwnItems)[query] = PessimisticRank(list, truth);
+    recommender_.CoVisitation(clicks, 0, kTop, scratch, &list);
+    DropFillers(&list);
+    ranks(ModelRow::kCoVisitation)[query] = PessimisticRank(list, truth);
+    recommender_.CoVisitation(clicks, options_.cheap_own_weight, kTop, scratch,
+                              &list);
+    ranks(ModelRow::kCheap)[query] = PessimisticRank(list, truth);
+  }
+
+  const ScoringTrace& trace_;
+  const StringPool& pool_;
+  const QuerySet& set_;
+  const ScoreOptions options_;
+  const Recommender recommender_;
+  RankedList popular_;
+  std::vector<Use> uses_;      // by (user, prefix)
+  std::vector<State> states_;  // in that order
+  std::atomic<size_t> next_state_{0};
+  std::array<Ranks, kModelRows> ranks_;  // threads write different elements
+};
+
+}  // namespace
+
+absl::string_view ModelRowName(ModelRow row) {
+  switch (row) {
+    case ModelRow::kFresh:
+      return "fresh";
+    case ModelRow::kNever:
+      return "never";
+    case ModelRow::kWithoutLast:
+      return "without last";
+    case ModelRow::kWithoutLastTwo:
+      return "without last two";
+    case ModelRow::kOld30s:
+      return "30 s old";
+    case ModelRow::kPopularity:
+      return "popularity";
+    case ModelRow::kOwnItems:
+      return "own items";
+    case ModelRow::kCoVisitation:
+      return "co-visitation";
+    case ModelRow::kCheap:
+      return "co-visitation + own items";
+  }
+  return "";
+}
+
+std::array<Ranks, kModelRows> RankModels(
+    const ScoringTrace& trace, const StringPool& pool, const QuerySet& set,
+    std::shared_ptr<const featurize::ItemTable> table,
+    const ScoreOptions& options) {
+  return ModelRanker(trace, pool, set, std::move(table), options).Run();
+}
+
+Ranks RankServed(const QuerySet& set, std::span<const ServedList> served,
+                 const Ranks& popularity) {
+  FRESHLINE_CHECK(served.size() == set.queries.size());
+  Ranks ranks(served.size(), 0);
+  for (size_t i = 0; i < served.size(); ++i) {
+    if (!set.queries[i].scored) continue;
+    const std::vector<int64_t>& items = served[i].items;
+    if (!served[i].in_time || items.empty()) {
+      ranks[i] = popularity[i];
+      continue;
+    }
+    const auto end = items.begin() + static_cast<std::ptrdiff_t>(
+                                         std::min(items.size(), kListLength));
+    const auto found = std::find(items.begin(), end, set.queries[i].truth);
+    if (found != end) {
+      ranks[i] = static_cast<uint8_t>(found - items.begin() + 1);
+    }
+  }
+  return ranks;
+}
+
+}  // namespace freshline::bench
