@@ -21,8 +21,8 @@ std::string Quote(absl::string_view text) {
 
 bool IsName(absl::string_view name) {
   return !name.empty() && name.size() <= kNameCharsMax &&
-         absl::ascii_islower(name[0]) &&
-         std::all_of(name.begin(), name.end(), [](char c) {
+         absl::ascii_islower(static_cast<unsigned char>(name[0])) &&
+         std::all_of(name.begin(), name.end(), [](unsigned char c) {
            return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '_';
          });
 }

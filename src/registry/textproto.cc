@@ -94,6 +94,7 @@ class Collector final : public google::protobuf::io::ErrorCollector {
         root_->file()->pool()->FindMessageTypeByName(Quoted(message, 0));
     if (type == nullptr) return "";
     std::vector<std::string> names;
+    names.reserve(static_cast<size_t>(type->field_count()));
     for (int i = 0; i < type->field_count(); ++i) {
       names.push_back(type->field(i)->name());
     }

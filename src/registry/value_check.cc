@@ -95,11 +95,11 @@ bool CheckScalar(const FieldPlace& place, const v1::Value& value, Scalar type,
   return true;
 }
 
-size_t ListSize(const v1::Values& list) {
-  return static_cast<size_t>(
-      list.bools().values_size() + list.int64s().values_size() +
-      list.float64s().values_size() + list.strings().values_size() +
-      list.timestamps_us().values_size());
+// A list has one kind; the others are empty.
+int ListSize(const v1::Values& list) {
+  return list.bools().values_size() + list.int64s().values_size() +
+         list.float64s().values_size() + list.strings().values_size() +
+         list.timestamps_us().values_size();
 }
 
 bool CheckList(const FieldPlace& place, const v1::Value& value,
@@ -113,8 +113,8 @@ bool CheckList(const FieldPlace& place, const v1::Value& value,
   if (!kind.empty() && !IsSet(list, kind, wanted, type, violations)) {
     return false;
   }
-  const size_t size = ListSize(value.list());
-  if (size > kDefaultElementsMax) {
+  const int size = ListSize(value.list());
+  if (size > static_cast<int>(kDefaultElementsMax)) {
     list.Report(absl::StrCat("has ", size, " elements; at most ",
                              kDefaultElementsMax, " are allowed"),
                 violations);
@@ -156,7 +156,8 @@ void WriteList(const v1::Values& list, Scalar type, size_t i, RowWriter* row) {
   switch (type) {
     case Scalar::kFloat64: {
       const auto& values = list.float64s().values();
-      row->SetFloat64List(i, {values.data(), size_t(values.size())});
+      row->SetFloat64List(i,
+                          {values.data(), static_cast<size_t>(values.size())});
       return;
     }
     case Scalar::kString: {
@@ -299,7 +300,7 @@ void WriteDefault(const v1::Value& value, const ValueType& type, size_t i,
                   RowWriter* row) {
   if (type.shape == ValueType::Shape::kVector) {
     const auto& floats = value.vector().values();
-    row->SetVector(i, {floats.data(), size_t(floats.size())});
+    row->SetVector(i, {floats.data(), static_cast<size_t>(floats.size())});
   } else if (type.shape == ValueType::Shape::kList) {
     WriteList(value.list(), type.scalar, i, row);
   } else if (type.scalar == Scalar::kFloat64) {

@@ -32,7 +32,7 @@ bool IsIpv6(const std::string& host) {
 
 bool IsHost(const std::string& host) {
   return host.size() <= kHostCharsMax &&
-         std::all_of(host.begin(), host.end(), [](char c) {
+         std::all_of(host.begin(), host.end(), [](unsigned char c) {
            return absl::ascii_isalnum(c) || c == '.' || c == '-' || c == '_';
          });
 }
@@ -42,7 +42,7 @@ bool ParsePort(absl::string_view text, uint16_t* port) {
   if (text.empty() || text.size() > 5) return false;
   uint32_t value = 0;
   for (const char c : text) {
-    if (!absl::ascii_isdigit(c)) return false;
+    if (c < '0' || c > '9') return false;
     value = value * 10 + static_cast<uint32_t>(c - '0');
   }
   if (value > kPortMax) return false;
