@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/load/open_loop.h"
 
-#include <google/protobuf/io/coded_stream.h>
-
 #include <algorithm>
 #include <atomic>
-#include <iterator>
 #include <thread>
 #include <utility>
 
@@ -22,27 +19,6 @@ namespace {
 constexpr base::Duration kPatience = std::chrono::seconds(1);
 constexpr base::Duration kLead = std::chrono::milliseconds(20);
 constexpr base::Duration kLagMax = std::chrono::milliseconds(1);
-
-// The field budget_us as it stands on the wire; behind a prebuilt request it
-// overrides an earlier one.
-class BudgetField {
- public:
-  explicit BudgetField(int64_t budget_us) {
-    constexpr uint32_t kTag = v1::GetFeaturesRequest::kBudgetUsFieldNumber << 3;
-    using google::protobuf::io::CodedOutputStream;
-    uint8_t* end = CodedOutputStream::WriteVarint32ToArray(kTag, bytes_);
-    end = CodedOutputStream::WriteVarint64ToArray(
-        static_cast<uint64_t>(budget_us), end);
-    size_ = static_cast<size_t>(end - bytes_);
-  }
-  absl::string_view bytes() const {
-    return absl::string_view(reinterpret_cast<const char*>(bytes_), size_);
-  }
-
- private:
-  uint8_t bytes_[16];
-  size_t size_;
-};
 
 template <typename Field>
 auto First(const Field& field) -> std::decay_t<decltype(field[0])> {
@@ -115,7 +91,10 @@ struct OpenLoopRunner::Session {
   // Calls ended. Release, so that whoever sees the last one with acquire sees
   // every record.
   std::atomic<size_t> ended{0};
-  size_t started = 0;  // the sender's, until it is joined
+  // The sender's, until it is joined.
+  size_t started = 0;
+  v1::GetFeaturesRequest patch;
+  std::string patch_bytes;
 };
 
 absl::Span<const int64_t> LoadResult::ServedBy(size_t i) const {
@@ -173,11 +152,16 @@ void OpenLoopRunner::SendQuery(Session& session, size_t index) {
   const base::Duration lag = now - record.intended;
   session.result.dispatch_lag_ns.Record(lag.count());
   const base::Duration left = std::max(base::Duration(), options_.slo - lag);
-  const BudgetField budget(left.count() / 1000);
+  absl::string_view tail;
+  if (options_.send_budget) {
+    // Behind the prebuilt request, this field overrides an earlier one.
+    session.patch.set_budget_us(left.count() / 1000);
+    session.patch.SerializeToString(&session.patch_bytes);
+    tail = session.patch_bytes;
+  }
   ++session.started;
   client_->SendUncopied(
-      client::Method::kGetFeatures, session.requests[index].query,
-      options_.send_budget ? budget.bytes() : absl::string_view(),
+      client::Method::kGetFeatures, session.requests[index].query, tail,
       record.intended + options_.slo + kPatience,
       [this, s = &session, index](const absl::Status& status,
                                   absl::string_view bytes,
