@@ -16,7 +16,6 @@ namespace freshline::ingest {
 
 using base::MutexLock;
 using base::UnixMicros;
-using registry::Scalar;
 using table::AppendResult;
 using table::Cell;
 
