@@ -125,7 +125,8 @@ TEST(ProcessRunnerTest, CpuTimeGrowsUnlessPaused) {
       base::Clock::Real().Now() + std::chrono::milliseconds(20);
   while (base::Clock::Real().Now() < until) {
   }
-  EXPECT_EQ(*(*runner)->CpuTime(), paused);
+  // The slice in which it was stopped may be booked late.
+  EXPECT_LE(*(*runner)->CpuTime() - paused, std::chrono::milliseconds(2));
   (*runner)->Resume();
   while (*(*runner)->CpuTime() <= paused) {
   }
