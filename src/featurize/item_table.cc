@@ -228,7 +228,7 @@ absl::Status ItemTable::CheckContents(const std::string& path) const {
                    4 * content_columns(), -1e3F, 1e3F, 0},
                   {"weight", weights_, neighbour_count_, 0, 1e9F, 0},
                   {"total", totals_, items_, 0, 1e12F, 0},
-                  {"popularity", biases_, scanned, -1e3F, 0, kNeverRecommended},
+                  {"popularity", biases_, scanned, -1e9F, 0, kNeverRecommended},
                   {"scale", scales_, scanned, 0, 1, 0},
                   {"number of the vectors", vectors_, uint64_t{rows_} * dim_,
                    -1.01F, 1.01F, 0}};
