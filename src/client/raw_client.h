@@ -41,7 +41,8 @@ struct RawOptions {
 // under way and waits for the completions; it must not run on a completion
 // thread (aborts).
 //
-// Cost of Send: ~10 us of the calling thread, mostly in gRPC; one short lock.
+// Cost of Send: one short lock of ours; the rest is gRPC, which usually writes
+// to the socket on the calling thread.
 class RawClient {
  public:
   // The bytes are valid during the call only. Runs exactly once, on a
