@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which room may include which: the walls of the house, in one table.
+
+Dependencies point the way a request travels; what is not listed is not
+allowed. A room is a folder; a folder within it that is listed is a room of its
+own. Besides rooms, these stand for what comes from outside:
+
+  api        include/freshline/, what users of the C++ library include
+  protobuf   google/protobuf/
+  wire       generated messages
+  grpc       grpcpp, grpc and the generated services
+
+Only src/daemon, the composition root, sees every room.
+"""
+
+_BELOW_RPC = (
+    "base version registry table ingest featurize featurize/aggregate estimate "
+    "schedule execute serve daemon/config")
+
+_SRC = {
+    "base": "",
+    "version": "",
+    # Definitions are written as messages; nobody above reads them as such.
+    "registry": "base protobuf wire",
+    "table": "base registry",
+    "ingest": "base registry table",
+    "featurize/aggregate": "base registry table featurize",
+    "featurize": "base registry table featurize/aggregate",
+    "estimate": "base",
+    # Values and explicit times only: no table, no thread, no clock.
+    "schedule": "base estimate",
+    "execute": "base registry table featurize estimate schedule",
+    "serve": "base registry table ingest featurize schedule execute",
+    "rpc": "base registry ingest serve protobuf wire grpc",
+    "client": "api base protobuf wire grpc",
+    "cli": "api base client version protobuf wire grpc",
+    "daemon/config": "base registry protobuf wire",
+    "daemon": _BELOW_RPC + " rpc protobuf wire grpc",
+}
+
+_OFFLINE = "base registry featurize bench/trace bench/train bench/score"
+
+_BENCH = {
+    "bench/trace": "base",
+    # The virtual-time driver is gRPC-free like the policy that it drives.
+    "bench/sim": "base estimate schedule",
+    "bench/train": "base featurize registry bench/trace",
+    "bench/score": "base featurize registry bench/trace bench/train",
+    "bench/report": _OFFLINE,
+    # To the daemon as its clients see it, never to its rooms.
+    "bench/load": "api base client protobuf wire grpc",
+    "bench/replay": _OFFLINE + " api client bench/report bench/load wire",
+    "bench/commands": _OFFLINE + " api client version estimate schedule "
+                      "bench/report bench/load bench/replay bench/sim wire",
+    "bench/micro": _BELOW_RPC + " bench/sim bench/trace bench/train",
+}
+
+# Tests may look into every room, but only these know gRPC: the others have to
+# build under ThreadSanitizer, without it.
+GRPC_TESTS = ("tests/support", "tests/integration", "tests/fault",
+              "tests/quality", "tests/unit/rpc", "tests/unit/client",
+              "tests/unit/cli", "tests/unit/daemon", "tests/unit/load")
+
+ROOMS = {name: frozenset(allowed.split())
+         for name, allowed in {**_SRC, **_BENCH}.items()}
+OUTSIDE = frozenset(("api", "protobuf", "wire", "grpc"))
