@@ -145,9 +145,10 @@ void LearnVectors(const std::vector<Item>& items,
 void AppendPadding(const ModelOptions& options, ItemTableContents* table) {
   base::Rng rng(base::MixBits(options.seed ^ 0x70616464696e67ULL));
   std::vector<float> vector(options.dim);
+  table->vectors.reserve(size_t{options.pad} * options.dim);
   while (table->popularity.size() < options.pad) {
     for (size_t d = 0; d + 1 < vector.size(); ++d) {
-      vector[d] = static_cast<float>(rng.Normal());
+      vector[d] = static_cast<float>(rng.Uniform() - 0.5);
     }
     featurize::Normalise({vector.data(), vector.size() - 1});
     table->vectors.insert(table->vectors.end(), vector.begin(), vector.end());
