@@ -121,7 +121,7 @@ Estimator::Bucket& Estimator::Fill(Group* group, int bucket) {
   const auto b = static_cast<size_t>(bucket);
   if (group->buckets[b] != nullptr) return *group->buckets[b];
   auto made = std::make_unique<Bucket>(
-      Bucket{TimeSketch(options_.half_life_runs), 0, 0});
+      Bucket{TimeSketch(options_.half_life_runs), 0, 0, {}});
   const int nearest = group->nearest[b];
   if (nearest < 0) {
     made->sketch = prior_;
@@ -154,9 +154,18 @@ void Estimator::Learn(const JobShape& shape, uint32_t batch, Duration time) {
   } else {
     bucket.tail_run = 0;
   }
-  if (std::abs(bucket.tail_run) >= kTailRuns) {
-    bucket.sketch.Discount(kChangedWeightRuns);
+  std::rotate(bucket.latest.begin(), bucket.latest.end() - 1,
+              bucket.latest.end());
+  bucket.latest[0] = time;
+  if (bucket.tail_run <= -kTailRuns) {
     bucket.tail_run = 0;
+    bucket.sketch = TimeSketch(options_.half_life_runs);
+    for (const Duration latest : bucket.latest) bucket.sketch.Add(latest);
+    return;
+  }
+  if (bucket.tail_run >= kTailRuns) {
+    bucket.tail_run = 0;
+    bucket.sketch.Discount(kChangedWeightRuns);
   }
   if (bucket.runs < kEarlyRuns) {
     ++bucket.runs;

@@ -39,8 +39,10 @@ struct Calibration {
 // within a factor of four either way.
 //
 // Four runs in a row in the same 5 % tail of their bucket are taken as a
-// change, not as chance (6e-6): what the bucket knew is discounted to eight
-// runs. So it recovers from a spike, or believes in one, within a dozen runs.
+// change, not as chance (6e-6). Faster than known: only those four count from
+// now on. Slower: what the bucket knew is discounted to eight runs. Slow runs
+// go on teaching, while an estimate that is too high keeps work from running,
+// so it is quick to hope and needs a dozen runs to despair.
 //
 // Thread-safety: none; a pure value without clock, owned by one thread.
 // Bounds: GroupId below groups_max (beyond: predicted by the prior, not
@@ -93,6 +95,7 @@ class Estimator final : public CostModel {
     TimeSketch sketch;
     uint32_t runs = 0;  // of its own, up to kEarlyRuns
     int tail_run = 0;   // > 0: so many in the upper tail; < 0: in the lower
+    std::array<base::Duration, 4> latest{};  // the last first
   };
   struct Group {
     std::array<std::unique_ptr<Bucket>, kBuckets> buckets;

@@ -128,6 +128,7 @@ void AdmissionTree::Insert(uint32_t slot, const Entry& entry) {
   node.entry = entry;
   node.share = entry.work / workers_;
   node.present = true;
+  work_ += entry.work;
   root_ = InsertAt(root_, slot);
 }
 
@@ -135,6 +136,7 @@ void AdmissionTree::Erase(uint32_t slot) {
   FRESHLINE_DCHECK(contains(slot));
   root_ = EraseAt(root_, slot);
   nodes_[slot].present = false;
+  work_ -= nodes_[slot].entry.work;
 }
 
 uint32_t AdmissionTree::Weakest(int64_t limit) const {

@@ -43,6 +43,7 @@ class AdmissionTree {
 
   // REQUIRES: workers > 0.
   void SetWorkers(uint32_t workers);
+  uint32_t workers() const { return static_cast<uint32_t>(workers_); }
 
   // REQUIRES: the slot is not in the tree.
   void Insert(uint32_t slot, const Entry& entry);
@@ -53,6 +54,9 @@ class AdmissionTree {
   }
 
   bool empty() const { return root_ == kNone; }
+
+  // Of all entries together.
+  int64_t work() const { return work_; }
 
   // kUnlimited when empty.
   int64_t least_margin() const {
@@ -92,6 +96,7 @@ class AdmissionTree {
   uint32_t EraseAt(uint32_t t, uint32_t slot);
 
   int64_t workers_ = 1;
+  int64_t work_ = 0;
   uint32_t root_ = kNone;
   std::vector<Node> nodes_;  // by slot
 };

@@ -68,7 +68,7 @@ struct PolicyConfig {
   base::Duration background_last_max = std::chrono::milliseconds(20);
 
   // How often a group is probed where no prediction admits it (GroupHealth).
-  base::Duration probe_interval = std::chrono::milliseconds(250);
+  base::Duration probe_interval = std::chrono::milliseconds(100);
 
   // After a failed run a row is left alone for backoff_min, doubling up to
   // backoff_max.

@@ -416,7 +416,7 @@ bool SlackPolicy::Admissible(uint32_t slot, AdmissionTree::Entry* entry,
     return false;
   }
   // As if it were next: rows ahead of it that are worth less would give way.
-  const Duration soonest = RemainingWork(call.now) / std::max(workers_, 1U);
+  const Duration soonest(SortedRemaining(call.now).front());
   const double chance = costs_->ChanceWithin(row.shape, batch, left - soonest);
   entry->deadline = deadline;
   entry->order = row.order;

@@ -44,7 +44,8 @@ namespace freshline::schedule {
 // Thread-safety, errors, invariants: as Policy.
 // Bounds: PolicyConfig; beside them, backoff is remembered for rows_max rows.
 // Cost: Arrive and Cancel O(log n) per need, Done O(log n) per row and need
-// settled, Changed and Tick O(log n), each plus O(workers); SetWorkers O(n).
+// settled, Changed and Tick O(log n), each plus O(W log W) in the workers;
+// O(n) when a long job makes the queue be planned on fewer workers or more.
 // Memory grows to the peak of use and is kept.
 class SlackPolicy final : public Policy {
  public:
@@ -158,7 +159,11 @@ class SlackPolicy final : public Policy {
   // share of the one that is likely to form, as large as the queue allows
   // while it takes half the time left at most.
   uint32_t LikelyBatch(const Row& row, base::Duration time_left) const;
-  base::Duration RemainingWork(base::MonoTime now) const;
+  // Time left of the job on each worker in ns, the least first; 0 where idle.
+  const std::vector<int64_t>& SortedRemaining(base::MonoTime now);
+  // Plans the queue on those workers on which its end starts soonest. Returns
+  // the time in ns until they are free on average.
+  int64_t UseBestWorkers(base::MonoTime now);
   void ShedUntilFeasible(const Call& call);
   void StartJobs(const Call& call);
   void StartForeground(uint32_t worker, const Call& call);
@@ -207,7 +212,8 @@ class SlackPolicy final : public Policy {
   uint32_t workers_ = 0;
   uint32_t busy_ = 0;
   std::vector<Running> running_;  // by WorkerId
-  std::vector<uint32_t> batch_;   // of the job being started
+  std::vector<int64_t> remaining_;
+  std::vector<uint32_t> batch_;  // of the job being started
   std::vector<uint32_t> visited_;
   PolicyStats stats_;
 };

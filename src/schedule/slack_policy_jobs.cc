@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/check.h"
@@ -57,21 +58,45 @@ uint32_t SlackPolicy::LikelyBatch(const Row& row, Duration time_left) const {
   return batch;
 }
 
-Duration SlackPolicy::RemainingWork(MonoTime now) const {
-  Duration sum{};
-  for (const Running& job : running_) {
-    if (!job.busy) continue;
+const std::vector<int64_t>& SlackPolicy::SortedRemaining(MonoTime now) {
+  remaining_.clear();
+  for (uint32_t i = 0; i < workers_; ++i) {
+    const Running& job = running_[i];
     // A job beyond its time ends any moment, but not now.
-    sum += std::max(job.mean - (now - job.started), job.mean / 8);
+    remaining_.push_back(
+        job.busy
+            ? std::max(job.mean - (now - job.started), job.mean / 8).count()
+            : 0);
   }
-  return sum;
+  if (remaining_.empty()) remaining_.push_back(0);
+  std::sort(remaining_.begin(), remaining_.end());
+  return remaining_;
+}
+
+int64_t SlackPolicy::UseBestWorkers(MonoTime now) {
+  // Any number of the workers that are free first bounds when the last of the
+  // queue starts. One in the middle of a long job would spoil the average.
+  int64_t sum = 0;
+  int64_t best = std::numeric_limits<int64_t>::max();
+  int64_t begin = 0;
+  uint32_t workers = 1;
+  uint32_t counted = 0;
+  for (const int64_t remaining : SortedRemaining(now)) {
+    sum += remaining;
+    ++counted;
+    const int64_t start = (sum + admitted_.work()) / counted;
+    if (start > best) continue;
+    best = start;
+    begin = sum / counted;
+    workers = counted;
+  }
+  if (workers != admitted_.workers()) admitted_.SetWorkers(workers);
+  return begin;
 }
 
 void SlackPolicy::ShedUntilFeasible(const Call& call) {
   if (!config_.admission || admitted_.empty()) return;
-  const int64_t limit =
-      Nanos(call.now) +
-      (RemainingWork(call.now) / std::max(workers_, 1U)).count();
+  const int64_t limit = Nanos(call.now) + UseBestWorkers(call.now);
   while (admitted_.least_margin() < limit) {
     const uint32_t slot = admitted_.Weakest(limit);
     CloseFirst(slot, Obtained::kStaleShed, call);
@@ -308,9 +333,7 @@ void SlackPolicy::SetWorkers(uint32_t n, MonoTime now, Actions* actions) {
   ExpireDue(call);
   workers_ = n;
   if (running_.size() < n) running_.resize(n);
-  if (n > 0) {
-    admitted_.SetWorkers(n);
-  } else {
+  if (n == 0) {
     while (!by_answer_by_.empty()) {
       CloseTicket(by_answer_by_.top(), Obtained::kStaleShed, call);
     }

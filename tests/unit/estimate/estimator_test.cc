@@ -78,7 +78,7 @@ TEST(EstimatorTest, GroupsDoNotMix) {
   EXPECT_GT(ToMillis(estimator.Mean({GroupId{1}, 1, 1}, 1)), 90);
 }
 
-TEST(EstimatorTest, RecoversFromASpikeWithinADozenRuns) {
+TEST(EstimatorTest, RecoversFromASpikeWithinFiveRuns) {
   Estimator estimator;
   base::Rng rng(5);
   const auto normal = [&] { return FromMillis(3 * rng.LogNormal(0, 0.1)); };
@@ -87,8 +87,18 @@ TEST(EstimatorTest, RecoversFromASpikeWithinADozenRuns) {
     estimator.Observe(Scans(2), 1, normal() * 30);
   }
   EXPECT_LT(estimator.ChanceWithin(Scans(2), 1, FromMillis(27)), 0.05);
-  for (int i = 0; i < 12; ++i) estimator.Observe(Scans(2), 1, normal());
-  EXPECT_GT(estimator.ChanceWithin(Scans(2), 1, FromMillis(27)), 0.5);
+  for (int i = 0; i < 5; ++i) estimator.Observe(Scans(2), 1, normal());
+  EXPECT_GT(estimator.ChanceWithin(Scans(2), 1, FromMillis(27)), 0.95);
+  EXPECT_LT(ToMillis(estimator.Mean(Scans(2), 1)), 4);
+}
+
+TEST(EstimatorTest, BelievesInASlowdownWithinADozenRuns) {
+  Estimator estimator;
+  for (int i = 0; i < 500; ++i) estimator.Observe(Scans(2), 1, FromMillis(3));
+  for (int i = 0; i < 3; ++i) estimator.Observe(Scans(2), 1, FromMillis(90));
+  EXPECT_GT(estimator.ChanceWithin(Scans(2), 1, FromMillis(27)), 0.9);
+  for (int i = 0; i < 9; ++i) estimator.Observe(Scans(2), 1, FromMillis(90));
+  EXPECT_LT(estimator.ChanceWithin(Scans(2), 1, FromMillis(27)), 0.5);
 }
 
 TEST(EstimatorTest, OneOutlierDoesNotMoveTheChances) {

@@ -28,6 +28,11 @@ class ListModel {
     });
     return list;
   }
+  int64_t Work() const {
+    int64_t sum = 0;
+    for (const auto& [slot, e] : entries) sum += e.work;
+    return sum;
+  }
   int64_t LeastMargin() const {
     int64_t before = 0;
     int64_t least = AdmissionTree::kUnlimited;
@@ -85,6 +90,7 @@ TEST(AdmissionTreeTest, AgreesWithTheExactList) {
       }
       ASSERT_EQ(tree.contains(slot), model.entries.contains(slot));
       ASSERT_EQ(tree.empty(), model.entries.empty());
+      ASSERT_EQ(tree.work(), model.Work());
       ASSERT_EQ(tree.least_margin(), model.LeastMargin());
       const int64_t at = 999'900 + static_cast<int64_t>(rng.Below(350));
       ASSERT_EQ(tree.Weakest(at), model.Weakest(at));

@@ -78,16 +78,16 @@ TEST(SlackPolicyFailureTest, AGroupThatKeepsFailingIsQuarantinedAndProbed) {
   EXPECT_THAT(h.Arrive(1, 21, 50, {{21}}),
               ElementsAre("settle 21/21 ERROR", "answer 21"));
   EXPECT_THAT(h.Done(2, 1, false), IsEmpty());
-  EXPECT_THAT(h.Arrive(251, 22, 300, {{22}}),
+  EXPECT_THAT(h.Arrive(101, 22, 150, {{22}}),
               ElementsAre("settle 22/22 ERROR", "answer 22"));
-  EXPECT_THAT(h.Arrive(252, 23, 300, {{23}}),
+  EXPECT_THAT(h.Arrive(102, 23, 150, {{23}}),
               ElementsAre("settle 23/23 ERROR", "answer 23", "background 23"));
   // Other groups are not touched.
-  EXPECT_THAT(h.Arrive(252, 24, 300, {{24, 1, 1, 1, /*group=*/1}}), IsEmpty());
-  EXPECT_THAT(h.Done(253, 1), ElementsAre("start 24.1"));
+  EXPECT_THAT(h.Arrive(102, 24, 150, {{24, 1, 1, 1, /*group=*/1}}), IsEmpty());
+  EXPECT_THAT(h.Done(103, 1), ElementsAre("start 24.1"));
   // It works again.
-  h.Done(256, 1);
-  EXPECT_THAT(h.Arrive(256, 25, 300, {{25}}), ElementsAre("start 25"));
+  h.Done(106, 1);
+  EXPECT_THAT(h.Arrive(106, 25, 150, {{25}}), ElementsAre("start 25"));
   EXPECT_EQ(h.Stats().probes, 2U);
 }
 
@@ -101,14 +101,27 @@ TEST(SlackPolicyFailureTest, AnEstimateAboveEveryBudgetNeverLocksOut) {
   h.Done(3, 1);
   // One more after an interval, also while the other worker is busy.
   h.costs.cost_ms = 4000;
-  EXPECT_THAT(h.Arrive(252, 3, 280, {{3}}),
+  EXPECT_THAT(h.Arrive(102, 3, 130, {{3}}),
               ElementsAre("settle 3/3 SHED", "answer 3"));
-  EXPECT_THAT(h.Arrive(254, 4, 281, {{4}}),
+  EXPECT_THAT(h.Arrive(104, 4, 131, {{4}}),
               ElementsAre("settle 4/4 SHED", "answer 4", "background 4"));
   EXPECT_EQ(h.Stats().probes, 2U);
   // The estimator has learned from the probes.
   h.costs.cost_ms = 3;
-  EXPECT_THAT(h.Arrive(255, 5, 282, {{5}}), ElementsAre("start 5"));
+  EXPECT_THAT(h.Done(105, 1), ElementsAre("background 3"));
+  EXPECT_THAT(h.Done(106, 1), IsEmpty());
+  EXPECT_THAT(h.Arrive(107, 5, 134, {{5}}), ElementsAre("start 5"));
+}
+
+TEST(SlackPolicyFailureTest, ALongJobDoesNotSpoilTheOtherWorker) {
+  PolicyHarness h("slo_aware", 2);
+  EXPECT_THAT(h.Arrive(0, 1, 9000, {{1, 1, 1, 1000}}), ElementsAre("start 1"));
+  // Three seconds on one worker; three rows of 3 ms on the other.
+  EXPECT_THAT(h.Arrive(1, 2, 11, {{2}}), ElementsAre("start 2"));
+  EXPECT_THAT(h.Arrive(1, 3, 11, {{3}}), IsEmpty());
+  EXPECT_THAT(h.Arrive(1, 4, 11, {{4}}), IsEmpty());
+  EXPECT_THAT(h.Arrive(1, 5, 11, {{5, 1, 0.5}}),
+              ElementsAre("settle 5/5 SHED", "answer 5"));
 }
 
 TEST(SlackPolicyFailureTest, AProbeGoesBeforeTheWholeQueue) {
