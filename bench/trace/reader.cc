@@ -4,6 +4,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -26,17 +27,10 @@ constexpr size_t kFields = 9;
 constexpr size_t kLineBytesMax = 4096;
 constexpr size_t kExamplesMax = 10;
 constexpr int64_t kSecond = 1'000'000;
-
-// Days since 1970-01-01 of a proleptic Gregorian date (Hinnant, "chrono-
-// Compatible Low-Level Date Algorithms").
-int64_t DaysFromCivil(int64_t y, int64_t m, int64_t d) {
-  y -= m <= 2;
-  const int64_t era = (y >= 0 ? y : y - 399) / 400;
-  const int64_t yoe = y - era * 400;
-  const int64_t doy = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
-  const int64_t doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
-  return era * 146097 + doe - 719468;
-}
+constexpr int64_t kBackwardsMaxUs = 60 * kSecond;
+constexpr int64_t kLeapMaxUs = 86'400 * kSecond;
+// Bounds what a hostile file can make us keep.
+constexpr size_t kStringsMax = size_t{1} << 20;
 
 // Two or four digits at `at`; false where there are others.
 bool Digits(absl::string_view text, size_t at, size_t n, int64_t* out) {
@@ -100,6 +94,10 @@ std::string ParseRow(absl::string_view line, StringPool* pool, Click* click) {
                                     " characters instead of 36"));
   }
   click->session = HashText(fields[8]);
+  if (pool->size() >= kStringsMax) {
+    return std::string(absl::StrCat("more than ", kStringsMax,
+                                    " different brands and category codes"));
+  }
   click->category_code = pool->Intern(fields[4]);
   click->brand = pool->Intern(fields[5]);
   return "";
@@ -136,11 +134,14 @@ struct TraceReader::File {
       if (at == end) {
         const int n =
             gzread(gz, buffer.data(), static_cast<unsigned>(buffer.size()));
-        if (n < 0) {
-          int code = 0;
-          error = gzerror(gz, &code);
+        if (n <= 0) {
+          // An archive cut short gives its last bytes first, then this.
+          int code = Z_OK;
+          const char* text = gzerror(gz, &code);
+          if (code == Z_ERRNO) text = std::strerror(errno);
+          if (code != Z_OK && code != Z_STREAM_END) error = text;
+          return !out->empty();
         }
-        if (n <= 0) return !out->empty();
         at = 0;
         end = static_cast<size_t>(n);
       }
@@ -178,14 +179,19 @@ absl::StatusOr<int64_t> ParseTraceTime(absl::string_view text) {
                   t[10] == ' ' && t[13] == ':' && t[16] == ':' &&
                   Digits(t, 0, 4, &y) && Digits(t, 5, 2, &mo) &&
                   Digits(t, 8, 2, &d) && Digits(t, 11, 2, &h) &&
-                  Digits(t, 14, 2, &mi) && Digits(t, 17, 2, &s) && mo >= 1 &&
-                  mo <= 12 && d >= 1 && d <= 31 && h < 24 && mi < 60 && s < 60;
-  if (!ok) {
+                  Digits(t, 14, 2, &mi) && Digits(t, 17, 2, &s) && h < 24 &&
+                  mi < 60 && s < 60;
+  const std::chrono::year_month_day date(
+      std::chrono::year(static_cast<int>(y)),
+      std::chrono::month(static_cast<unsigned>(mo)),
+      std::chrono::day(static_cast<unsigned>(d)));
+  if (!ok || !date.ok()) {
     return absl::InvalidArgumentError(
         absl::StrCat("time \"", text.substr(0, 40),
                      "\" is not of the form 2019-10-01 00:00:00 UTC"));
   }
-  return (DaysFromCivil(y, mo, d) * 86400 + h * 3600 + mi * 60 + s) * kSecond;
+  const int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
+  return (days * 86400 + h * 3600 + mi * 60 + s) * kSecond;
 }
 
 std::string FormatTraceTime(int64_t time_us) {
@@ -222,8 +228,16 @@ absl::StatusOr<std::unique_ptr<TraceReader>> TraceReader::Open(
   }
   bool too_long = false;
   std::string header;
-  file->NextLine(&header, &too_long);
+  const bool any = file->NextLine(&header, &too_long);
   file->line_number = 1;
+  if (!any) {
+    return absl::InvalidArgumentError(
+        file->error.empty()
+            ? absl::StrCat("the trace \"", path,
+                           "\" is empty; its header must be \"", kHeader, "\"")
+            : absl::StrCat("cannot read the trace \"", path,
+                           "\": ", file->error));
+  }
   if (header != kHeader) {
     return absl::InvalidArgumentError(absl::StrCat(
         path, ":1: the header is \"", absl::string_view(header).substr(0, 200),
@@ -233,32 +247,63 @@ absl::StatusOr<std::unique_ptr<TraceReader>> TraceReader::Open(
       new TraceReader(std::move(file), options, pool));
 }
 
-bool TraceReader::ReadRow(Click* click) {
+void TraceReader::AddMalformed(uint64_t line, std::string reason) {
+  ++report_.malformed;
+  if (report_.examples.size() < kExamplesMax) {
+    report_.examples.push_back({line, std::move(reason)});
+  }
+}
+
+bool TraceReader::ParseNext(Row* row) {
+  if (held_) {
+    *row = *std::exchange(held_, std::nullopt);
+    return true;
+  }
   bool too_long = false;
   while (file_->NextLine(&file_->line, &too_long)) {
-    ++file_->line_number;
+    row->line = ++file_->line_number;
     if (file_->line.empty()) continue;
     std::string wrong = too_long ? "longer than 4096 bytes"
-                                 : ParseRow(file_->line, pool_, click);
-    if (wrong.empty()) {
-      ++report_.rows;
-      if (click->time_us < newest_us_) {
-        ++report_.out_of_order;
-        click->time_us = newest_us_;
-      }
-      newest_us_ = click->time_us;
-      return true;
-    }
-    ++report_.malformed;
-    if (report_.examples.size() < kExamplesMax) {
-      report_.examples.push_back({file_->line_number, std::move(wrong)});
-    }
+                                 : ParseRow(file_->line, pool_, &row->click);
+    if (wrong.empty()) return true;
+    AddMalformed(row->line, std::move(wrong));
   }
   if (!file_->error.empty()) {
+    // Stands among the examples even where they are full.
     ++report_.malformed;
     report_.examples.push_back({file_->line_number + 1,
                                 "the file cannot be read on: " + file_->error});
     file_->error.clear();
+  }
+  return false;
+}
+
+bool TraceReader::ReadRow(Click* click) {
+  Row row;
+  while (ParseNext(&row)) {
+    const int64_t time_us = row.click.time_us;
+    if (time_us < newest_us_ - kBackwardsMaxUs) {
+      AddMalformed(row.line, absl::StrCat((newest_us_ - time_us) / kSecond,
+                                          " s earlier than the row before"));
+      continue;
+    }
+    if (time_us > newest_us_ + kLeapMaxUs) {
+      // One row from a wrong far future would make all later ones too old.
+      Row next;
+      if (ParseNext(&next)) held_ = next;
+      if (held_ && held_->click.time_us < time_us - kLeapMaxUs) {
+        AddMalformed(row.line,
+                     absl::StrCat((time_us - held_->click.time_us) / kSecond,
+                                  " s later than the row after"));
+        continue;
+      }
+    }
+    ++report_.rows;
+    report_.out_of_order += time_us < newest_us_ ? 1 : 0;
+    newest_us_ = std::max(newest_us_, time_us);
+    *click = row.click;
+    click->time_us = newest_us_;
+    return true;
   }
   return false;
 }

@@ -5,6 +5,7 @@
 #include <deque>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,21 +35,23 @@ struct ReadReport {
   uint64_t rows = 0;  // well formed, in the time range or not
   uint64_t malformed = 0;
   std::vector<MalformedRow> examples;  // the first few
-  // Rows earlier than the one before them; they take its time.
+  // Rows up to a minute earlier than the one before; they take its time.
   uint64_t out_of_order = 0;
 };
 
 // Streams clicks from a CSV file as REES46 publishes it, plain or gzipped,
 // with header event_time,event_type,product_id,category_id,category_code,
 // brand,price,user_id,user_session. A malformed row is counted and skipped,
-// never fatal. Memory: the rows of one second.
+// never fatal: so are rows more than a minute earlier than the row before, a
+// row more than a day later than the rows around it, and an archive that ends
+// early. Memory: the rows of one second.
 //
 // Not thread-safe.
 class TraceReader {
  public:
   // `pool` outlives the reader.
   // Returns: NOT_FOUND for a file that cannot be opened; INVALID_ARGUMENT for
-  // another header.
+  // one that cannot be read, is empty, or has another header.
   static absl::StatusOr<std::unique_ptr<TraceReader>> Open(
       const std::string& path, const ReadOptions& options, StringPool* pool);
   ~TraceReader();
@@ -62,8 +65,14 @@ class TraceReader {
   struct File;
   TraceReader(std::unique_ptr<File> file, const ReadOptions& options,
               StringPool* pool);
-  bool ReadRow(Click* click);
+  struct Row {
+    Click click;
+    uint64_t line = 0;
+  };
+  bool ParseNext(Row* row);    // the next well-formed row
+  bool ReadRow(Click* click);  // that fits into the order of time
   bool FillSecond();
+  void AddMalformed(uint64_t line, std::string reason);
 
   const std::unique_ptr<File> file_;
   const ReadOptions options_;
@@ -73,8 +82,10 @@ class TraceReader {
   std::vector<Click> second_;  // of one second, with jitter
   size_t next_ = 0;
   bool has_ahead_ = false;
-  Click ahead_;  // first row of the next second
-  int64_t newest_us_ = std::numeric_limits<int64_t>::min();
+  Click ahead_;              // first row of the next second
+  std::optional<Row> held_;  // read to judge the row before it
+  // Before all times, and far from overflow.
+  int64_t newest_us_ = std::numeric_limits<int64_t>::min() / 2;
 };
 
 // All clicks of a file that the options select.

@@ -119,7 +119,8 @@ TEST(TraceReaderTest, ATruncatedGzipIsReportedNotFatal) {
   const auto clicks = ReadAll(path, &report);
   EXPECT_GT(clicks.size(), 0U);
   EXPECT_LT(clicks.size(), 20'000U);
-  EXPECT_GE(report.malformed, 1U);
+  ASSERT_GE(report.malformed, 1U);
+  EXPECT_THAT(report.examples.back().reason, HasSubstr("cannot be read on"));
 }
 
 TEST(TraceReaderTest, RefusesAnotherHeaderAndMissingFiles) {
@@ -168,6 +169,41 @@ TEST(TraceReaderTest, RowsOutOfOrderTakeTheTimeBeforeThem) {
   EXPECT_EQ(clicks[1].time_us, clicks[0].time_us);
 }
 
+TEST(TraceReaderTest, ARowFromTheFarFutureOrPastDoesNotSpoilTheRest) {
+  const auto dated = [](absl::string_view date, int64_t item) {
+    std::string row = Row("00:00:20", item, 1);
+    return row.replace(0, 10, std::string(date));
+  };
+  const std::string content =
+      kHeader + dated("2099-01-01", 1) + Row("00:00:05", 2, 1) +
+      dated("2038-01-19", 3) + Row("00:00:06", 4, 1) + dated("1999-12-31", 5) +
+      Row("00:00:07", 6, 1) + dated("2019-11-15", 7) + dated("2019-11-15", 8);
+  ReadReport report;
+  ReadOptions options;
+  options.jitter = false;
+  const auto clicks = ReadAll(WriteFile("leap.csv", content), &report, options);
+  std::vector<int64_t> items;
+  for (const Click& click : clicks) items.push_back(click.item);
+  EXPECT_THAT(items, ::testing::ElementsAre(2, 4, 6, 7, 8));
+  ASSERT_EQ(report.malformed, 3U);
+  EXPECT_EQ(report.examples[0].line, 2U);
+  EXPECT_THAT(report.examples[0].reason, HasSubstr("later than the row after"));
+  EXPECT_EQ(report.examples[1].line, 4U);
+  EXPECT_EQ(report.examples[2].line, 6U);
+  EXPECT_THAT(report.examples[2].reason,
+              HasSubstr("earlier than the row before"));
+}
+
+TEST(TraceReaderTest, SaysWhyAFileCannotBeRead) {
+  StringPool pool;
+  EXPECT_THAT(TraceReader::Open(::testing::TempDir(), {}, &pool).status(),
+              test::StatusIs(absl::StatusCode::kInvalidArgument,
+                             HasSubstr("directory")));
+  EXPECT_THAT(
+      TraceReader::Open(WriteFile("empty.csv", ""), {}, &pool).status(),
+      test::StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("empty")));
+}
+
 TEST(TraceReaderTest, SelectsATimeRangeAndFindsThePeak) {
   std::string content = kHeader;
   for (int second = 10; second < 60; ++second) {
@@ -196,6 +232,7 @@ TEST(TraceReaderTest, ParsesTimesAndRefusesOthers) {
     EXPECT_EQ(FormatTraceTime(*time), text);
   }
   for (const char* text : {"", "2019", "2019-13-01 00:00:00 UTC",
+                           "2019-02-29 00:00:00 UTC", "2019-00-01 00:00:00 UTC",
                            "2019-10-01T00:00:00 UTC", "x019-10-01 00:00:00"}) {
     EXPECT_FALSE(ParseTraceTime(text).ok()) << text;
   }
