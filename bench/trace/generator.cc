@@ -32,6 +32,9 @@ constexpr double kPriceReach = 0.3;
 constexpr double kPriceFollow = 0.3;
 constexpr int kTries = 8;
 constexpr int64_t kFirstUser = 500'000'000;
+// An empty store takes about an hour to fill with sessions under way and with
+// users who come back.
+constexpr int64_t kSettleSeconds = 3600;
 
 enum class Mode { kNear, kCategory, kStore };
 
@@ -316,7 +319,9 @@ absl::StatusOr<GenerateReport> RunGenerate(const GenerateOptions& options) {
 
   const double rate = static_cast<double>(options.queries) /
                       static_cast<double>(options.seconds);
-  const int64_t start_us = kWindowStartUs - options.history * 1'000'000;
+  const int64_t history_us = kWindowStartUs - options.history * 1'000'000;
+  const int64_t start_us =
+      kWindowStartUs - std::max(options.history, kSettleSeconds) * 1'000'000;
   const int64_t end_us = kWindowStartUs + options.seconds * 1'000'000;
   ClickGenerator generator(catalogue, rate, start_us, options.seed);
   CsvFile csv(report.trace_path);
@@ -329,6 +334,7 @@ absl::StatusOr<GenerateReport> RunGenerate(const GenerateOptions& options) {
   while (true) {
     const GeneratedClick click = generator.Next();
     if (click.time_us >= end_us) break;
+    if (click.time_us < history_us) continue;
     csv.Row(click, catalogue.item(click.position));
     if (click.time_us >= kWindowStartUs) {
       ++report.window_clicks;

@@ -15,10 +15,12 @@
 namespace freshline::bench {
 
 struct GenerateOptions {
-  uint64_t queries = 110'000;     // wanted in the window; what comes is near it
-  uint32_t items = 400'000;       // of the catalogue
-  int64_t seconds = 600;          // length of the window
-  int64_t history = 3600;         // seconds of clicks before the window
+  uint64_t queries = 110'000;  // wanted in the window; what comes is near it
+  uint32_t items = 400'000;    // of the catalogue
+  int64_t seconds = 600;       // length of the window
+  // Seconds of clicks before the window. Up to 3,600 it does not change the
+  // window: sessions are made up for an hour before it, written or not.
+  int64_t history = 3600;
   uint64_t seed = 1;              // of the clicks; the shop is always the same
   std::string out = "out/trace";  // directory: trace.csv and catalogue.csv
 };

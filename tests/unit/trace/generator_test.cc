@@ -66,6 +66,34 @@ TEST(ClickGeneratorTest, HasTheShapeOfTheRealThing) {
   EXPECT_NEAR(s.top100, 0.26, 0.06);
 }
 
+TEST(ClickGeneratorTest, TheWindowDoesNotDependOnTheHistoryWritten) {
+  GenerateOptions options;
+  options.queries = 2'000;
+  options.seconds = 60;
+  options.items = 1'000;
+  std::vector<Click> windows[2];
+  for (const int64_t history : {0, 900}) {
+    options.history = history;
+    options.out = ::testing::TempDir() + "history";
+    const auto report = RunGenerate(options);
+    ASSERT_THAT(report, test::IsOk());
+    EXPECT_EQ(report->history_clicks > 0, history > 0);
+    EXPECT_NEAR(static_cast<double>(report->window_clicks), 2'000, 300);
+    ReadOptions read;
+    read.since_us = kWindowStartUs;
+    StringPool pool;
+    ReadReport rows;
+    const auto clicks = ReadTrace(report->trace_path, read, &pool, &rows);
+    ASSERT_THAT(clicks, test::IsOk());
+    windows[history > 0] = *clicks;
+  }
+  ASSERT_EQ(windows[0].size(), windows[1].size());
+  for (size_t i = 0; i < windows[0].size(); ++i) {
+    EXPECT_EQ(windows[0][i].user, windows[1][i].user);
+    EXPECT_EQ(windows[0][i].item, windows[1][i].item);
+  }
+}
+
 TEST(ClickGeneratorTest, RefusesOptionsOutOfRange) {
   GenerateOptions options;
   options.items = 3;
