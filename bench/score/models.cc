@@ -91,6 +91,7 @@ class ModelRanker {
       const Query& q = set_.queries[i];
       if (!q.scored) continue;
       uses_.push_back({q.user, q.fresh, i, ModelRow::kFresh});
+      if (!options_.full_model) continue;
       uses_.push_back({q.user, q.never, i, ModelRow::kNever});
       uses_.push_back({q.user, q.without_last, i, ModelRow::kWithoutLast});
       uses_.push_back(
@@ -126,8 +127,10 @@ class ModelRanker {
         ListClicks(uses_[states_[begin + i].begin], &clicks[i]);
         users.emplace_back(clicks[i]);
       }
-      recommender_.Recommend(users, kTop, scratch.get(),
-                             std::span(lists).first(n));
+      if (options_.full_model) {
+        recommender_.Recommend(users, kTop, scratch.get(),
+                               std::span(lists).first(n));
+      }
       for (size_t i = 0; i < n; ++i) {
         RankState(states_[begin + i], clicks[i], lists[i], scratch.get());
       }

@@ -46,7 +46,11 @@ struct ScoreOptions {
   // Clicks that a state keeps, repeats included, as the retrieval's
   // definition has it (last_events).
   uint32_t last_events = 50;
-  double cheap_own_weight = featurize::Recommender::kCheapOwnWeight;
+  // The weight that serves the cheap model best, or nearly, on generated and
+  // on real clicks: what has to be beaten gets its due.
+  double cheap_own_weight = 0.5;
+  // False: the rows of the full model stay 0, and nothing is scanned.
+  bool full_model = true;
 };
 
 // Ranks of every model on every query. Where the truth ties with others it
