@@ -327,7 +327,8 @@ def check_protos(tree):
             if found and '//' not in above + line:
                 wrong.append(f'{name}:{number}: say above {found["name"]} what '
                              'it means, its unit, range and default')
-            above = line
+            if not call.match(line):  # a service's words hold for its calls
+                above = line
     return wrong
 
 
