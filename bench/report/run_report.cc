@@ -195,7 +195,7 @@ absl::Status WriteReport(const ReportHeader& header,
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<RunReport>> ReadReport(
+absl::StatusOr<std::vector<RunReport>> LoadReport(
     const std::string& directory) {
   const std::string path = directory + "/report.json";
   std::ifstream in(path);

@@ -97,7 +97,7 @@ absl::Status WriteReport(const ReportHeader& header,
 
 // Reads it back.
 // Returns: NOT_FOUND; INVALID_ARGUMENT naming the file and what is wrong.
-absl::StatusOr<std::vector<RunReport>> ReadReport(const std::string& directory);
+absl::StatusOr<std::vector<RunReport>> LoadReport(const std::string& directory);
 
 // The runs as a table for people, one line each.
 std::string ReportTable(const std::vector<RunReport>& runs);

@@ -14,6 +14,7 @@ namespace {
 
 // Renamed users live beyond every real number of the published trace.
 constexpr int64_t kCopyStride = int64_t{1} << 40;
+constexpr int64_t kLaterUs = 1'800'000'000;
 
 // Where copy k is cut: the blocks of the window in turn, then the same blocks
 // half a slice later.
@@ -42,6 +43,8 @@ void AddCopy(const std::vector<Click>& clicks, const SliceOptions& o,
                                      start - o.warm_up_us, before);
   const auto begin = std::lower_bound(from, clicks.end(), start, before);
   const auto stop = std::lower_bound(begin, clicks.end(), end, before);
+  const auto last =
+      std::lower_bound(stop, clicks.end(), end + kLaterUs, before);
   absl::flat_hash_set<int64_t> users;
   for (auto it = begin; it != stop; ++it) {
     if (KeepUser(it->user, share)) users.insert(it->user);
@@ -56,6 +59,7 @@ void AddCopy(const std::vector<Click>& clicks, const SliceOptions& o,
   };
   for (auto it = from; it != begin; ++it) add(*it, &slice->warm_up);
   for (auto it = begin; it != stop; ++it) add(*it, &slice->queries);
+  for (auto it = stop; it != last; ++it) add(*it, &slice->later);
   slice->users += users.size();
 }
 
@@ -90,6 +94,7 @@ absl::StatusOr<Slice> CutSlice(const std::vector<Click>& clicks,
   }
   SortByTime(&slice.warm_up);
   SortByTime(&slice.queries);
+  SortByTime(&slice.later);
   return slice;
 }
 

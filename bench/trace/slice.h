@@ -25,6 +25,9 @@ struct SliceOptions {
 struct Slice {
   std::vector<Click> warm_up;  // times < 0: clicks of the slice's users only
   std::vector<Click> queries;  // one query per click
+  // What those users clicked in the half hour after: never sent, it tells what
+  // came next.
+  std::vector<Click> later;
   uint64_t users = 0;
 };
 

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "base/status_macros.h"
+#include "bench/commands/commands.h"
+#include "bench/replay/replay.h"
+#include "bench/replay/workload.h"
+#include "bench/report/run_report.h"
+#include "version/version.h"
+
+namespace freshline::bench {
+namespace {
+
+struct Flags {
+  WorkloadOptions workload{"out/quickstart/trace/trace.csv",
+                           "out/quickstart/tables", "auto", 60, 1};
+  ReplayOptions replay;
+  std::string out = "out/replay";
+  std::string policies = "slo_aware,edf,fifo,stale_then_refresh,eager_fifo";
+  std::string loads = "0.5,0.9,2";
+  std::string slos = "30";
+  std::string seeds = "1";
+  std::string preset;
+  double echo_block_s = 5;
+};
+
+void AddCommon(CLI::App* sub, const Invocation& call, Flags* f) {
+  f->replay.daemon.binary = call.daemon;
+  f->replay.daemon.definitions = "config/rees46.textproto";
+  f->replay.self = call.program;
+  DaemonOptions& daemon = f->replay.daemon;
+  sub->add_option("--trace", f->workload.trace, "REES46 CSV, plain or .gz")
+      ->envname("FRESHLINE_REES46")
+      ->capture_default_str();
+  sub->add_option("--tables", f->workload.tables, "Directory of items.fltab")
+      ->capture_default_str();
+  sub->add_option("--window", f->workload.window,
+                  "auto (the ten busiest minutes) or START+SECONDS, as "
+                  "2019-10-01T02:40:00+600")
+      ->capture_default_str();
+  sub->add_option("--slice", f->workload.slice_seconds,
+                  "Seconds of the window to replay; 0: all of it")
+      ->capture_default_str();
+  sub->add_option("--gap", f->replay.gap_ms,
+                  "Milliseconds from a click's push to its query; 0: the "
+                  "query carries it")
+      ->capture_default_str();
+  sub->add_option("--definitions", daemon.definitions,
+                  "Definitions for the daemons")
+      ->capture_default_str();
+  sub->add_option("--daemon", daemon.binary, "freshlined to start")
+      ->capture_default_str();
+  sub->add_option("--workers", daemon.workers, "Worker threads")
+      ->capture_default_str();
+  sub->add_option("--batch", daemon.batch_max, "scheduler.batch_max")
+      ->capture_default_str();
+  sub->add_option("--guard-floor-us", daemon.guard_floor_us,
+                  "scheduler.guard_floor_us")
+      ->capture_default_str();
+  sub->add_option("--echo-block", f->echo_block_s,
+                  "Seconds of each turn of daemon and echo; 0: no echo")
+      ->capture_default_str();
+  sub->add_option("--out", f->out, "Directory for report.json and plots")
+      ->capture_default_str();
+}
+
+absl::Status Finish(const Invocation& call, const Flags& flags,
+                    const std::vector<RunReport>& runs) {
+  ReportHeader header;
+  header.command = call.command;
+  header.commit = std::string(version::Commit());
+  header.build = std::string(version::Build());
+  header.machine = DescribeMachine();
+  FRESHLINE_RETURN_IF_ERROR(WriteReport(header, runs, flags.out));
+  std::cout << ReportTable(runs);
+  Say("wrote " + flags.out + "/report.json");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Workload>> LoadWorkload(const Flags& flags) {
+  FRESHLINE_ASSIGN_OR_RETURN(std::unique_ptr<Workload> workload,
+                             Workload::Load(flags.workload));
+  const ReadReport& read = workload->read_report();
+  if (read.malformed > 0) {
+    Say(absl::StrCat(read.malformed,
+                     " malformed rows were skipped; the first:"
+                     " line ",
+                     read.examples[0].line, ": ", read.examples[0].reason));
+  }
+  Say(absl::StrCat("window at ", FormatTraceTime(workload->window().start_us),
+                   ", slice of ", workload->slice_seconds(), " s, ",
+                   workload->natural_rate(), " queries/s"));
+  return workload;
+}
+
+// Text of numbers, separated by commas.
+absl::StatusOr<std::vector<double>> Numbers(absl::string_view flag,
+                                            const std::string& text) {
+  std::vector<double> numbers;
+  for (const absl::string_view part : absl::StrSplit(text, ',')) {
+    double number = 0;
+    if (!absl::SimpleAtod(part, &number) || !(number > 0)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(flag, ": \"", part, "\" is not a number above 0"));
+    }
+    numbers.push_back(number);
+  }
+  return numbers;
+}
+
+absl::Status Replay(const Invocation& call, Flags flags) {
+  flags.replay.daemon.tables = flags.workload.tables;
+  flags.replay.daemon.directory = flags.out + "/daemon";
+  flags.replay.echo_block_s = flags.echo_block_s;
+  flags.replay.progress = Say;
+  FRESHLINE_ASSIGN_OR_RETURN(const std::unique_ptr<Workload> workload,
+                             LoadWorkload(flags));
+  FRESHLINE_ASSIGN_OR_RETURN(const RunReport run,
+                             RunReplay(workload.get(), flags.replay));
+  return Finish(call, flags, {run});
+}
+
+void ApplyPreset(Flags* flags) {
+  if (flags->preset == "smoke") {
+    flags->policies = "slo_aware,fifo,eager_fifo";
+    flags->loads = "0.5,2";
+    flags->workload.slice_seconds = 5;
+    flags->echo_block_s = 0;
+  } else if (flags->preset == "full") {
+    flags->loads = "0.5,0.9,1.5,2,3";
+    flags->slos = "10,30,50";
+    flags->workload.slice_seconds = 20;
+    flags->echo_block_s = 5;
+  }
+}
+
+// Loads outermost, policies innermost: neighbours in time are compared.
+absl::Status CompareAll(Workload* workload, const Flags& flags, double capacity,
+                        uint64_t seed, std::vector<RunReport>* runs) {
+  FRESHLINE_ASSIGN_OR_RETURN(const std::vector<double> loads,
+                             Numbers("--loads", flags.loads));
+  FRESHLINE_ASSIGN_OR_RETURN(const std::vector<double> slos,
+                             Numbers("--slo", flags.slos));
+  const std::vector<std::string> policies = absl::StrSplit(flags.policies, ',');
+  for (const double load : loads) {
+    for (const double slo : slos) {
+      for (const std::string& policy : policies) {
+        ReplayOptions replay = flags.replay;
+        replay.seed = seed;
+        replay.slo_ms = slo;
+        replay.load = load;
+        replay.superpose = load * capacity / workload->natural_rate();
+        replay.daemon.policy = policy;
+        replay.daemon.directory = flags.out + "/daemon";
+        Say(absl::StrCat(policy, ", load ", load, ", SLO ", slo, " ms:"));
+        FRESHLINE_ASSIGN_OR_RETURN(RunReport run, RunReplay(workload, replay));
+        std::cerr << ReportTable({run});
+        runs->push_back(std::move(run));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Compare(const Invocation& call, Flags flags) {
+  ApplyPreset(&flags);
+  flags.replay.daemon.tables = flags.workload.tables;
+  flags.replay.daemon.directory = flags.out + "/daemon";
+  flags.replay.echo_block_s = flags.echo_block_s;
+  flags.replay.progress = Say;
+  FRESHLINE_ASSIGN_OR_RETURN(const std::vector<double> seeds,
+                             Numbers("--seeds", flags.seeds));
+  std::vector<RunReport> runs;
+  std::optional<double> capacity;
+  for (const double seed : seeds) {
+    flags.workload.seed = static_cast<uint64_t>(seed);
+    FRESHLINE_ASSIGN_OR_RETURN(const std::unique_ptr<Workload> workload,
+                               LoadWorkload(flags));
+    if (!capacity.has_value()) {
+      FRESHLINE_ASSIGN_OR_RETURN(
+          capacity, MeasureCapacity(workload.get(), flags.replay.daemon));
+      Say(absl::StrCat("load 1 is ", static_cast<int>(*capacity),
+                       " rows/s: ", flags.replay.daemon.workers, " workers, ",
+                       flags.replay.daemon.workers * 1e3 / *capacity,
+                       " ms a row"));
+    }
+    FRESHLINE_RETURN_IF_ERROR(CompareAll(workload.get(), flags, *capacity,
+                                         flags.workload.seed, &runs));
+  }
+  FRESHLINE_RETURN_IF_ERROR(Finish(call, flags, runs));
+  FRESHLINE_RETURN_IF_ERROR(DrawReport(runs, flags.out));
+  Say("drew " + flags.out + "/report.svg");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddReplay(CLI::App* app, const Invocation& call, Run* run) {
+  CLI::App* sub = app->add_subcommand(
+      "replay",
+      "Replay clicks against a daemon, open loop, and score what it served");
+  auto f = std::make_shared<Flags>();
+  AddCommon(sub, call, f.get());
+  sub->add_option("--target", f->replay.target,
+                  "A daemon that runs already; default: start one");
+  sub->add_option("--policy", f->replay.daemon.policy,
+                  "Policy of the daemon that is started")
+      ->capture_default_str();
+  sub->add_option("--slo", f->replay.slo_ms, "Milliseconds")
+      ->check(CLI::Range(0.1, 60'000.0))
+      ->capture_default_str();
+  sub->add_option("--superpose", f->replay.superpose,
+                  "Times the trace's own rate, by more users at real gaps")
+      ->capture_default_str();
+  sub->callback(
+      [f, call, run] { *run = [f, call] { return Replay(call, *f); }; });
+}
+
+void AddCompare(CLI::App* app, const Invocation& call, Run* run) {
+  CLI::App* sub = app->add_subcommand(
+      "compare", "Replay under several policies, loads and SLOs, in turns");
+  auto f = std::make_shared<Flags>();
+  f->out = "out/compare";
+  AddCommon(sub, call, f.get());
+  sub->add_option("--policies", f->policies, "Separated by commas")
+      ->capture_default_str();
+  sub->add_option("--loads", f->loads, "1 is what the workers can compute")
+      ->capture_default_str();
+  sub->add_option("--slo", f->slos, "Milliseconds")->capture_default_str();
+  sub->add_option("--seeds", f->seeds, "Of the jitter")->capture_default_str();
+  sub->add_option("--preset", f->preset,
+                  "smoke (minutes) or full (within the hour)")
+      ->check(CLI::IsMember({"smoke", "full"}));
+  sub->callback(
+      [f, call, run] { *run = [f, call] { return Compare(call, *f); }; });
+}
+
+}  // namespace freshline::bench

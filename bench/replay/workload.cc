@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/replay/workload.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+
+namespace freshline::bench {
+namespace {
+
+constexpr int64_t kSecond = 1'000'000;
+constexpr int64_t kAutoWindowSeconds = 600;
+constexpr int64_t kHistorySeconds = 3600;
+constexpr int64_t kLaterSeconds = 1800;
+
+std::string Sha256(const std::string& path) {
+  std::string quoted = "'";
+  for (const char c : path) {
+    if (c == '\'') quoted += "'\\'";
+    quoted += c;
+  }
+  std::FILE* pipe = popen(("sha256sum " + quoted + "'").c_str(), "r");
+  if (pipe == nullptr) return "unknown";
+  char digest[65] = {};
+  const size_t n = std::fread(digest, 1, 64, pipe);
+  pclose(pipe);
+  return n == 64 ? digest : "unknown";
+}
+
+}  // namespace
+
+absl::StatusOr<TraceWindow> ResolveWindow(const std::string& trace,
+                                          const std::string& window) {
+  if (window == "auto") return FindPeakWindow(trace, kAutoWindowSeconds);
+  const size_t plus = window.rfind('+');
+  int64_t seconds = 0;
+  std::string start = window.substr(0, plus);
+  std::replace(start.begin(), start.end(), 'T', ' ');
+  const absl::StatusOr<int64_t> start_us = ParseTraceTime(start);
+  if (plus == std::string::npos || !start_us.ok() ||
+      !absl::SimpleAtoi(window.substr(plus + 1), &seconds) || seconds < 1) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--window: \"", window,
+        "\" is neither auto nor of the form 2019-10-01T02:40:00+600"));
+  }
+  return TraceWindow{*start_us, *start_us + seconds * kSecond, 0};
+}
+
+absl::StatusOr<std::unique_ptr<Workload>> Workload::Load(
+    const WorkloadOptions& options) {
+  auto workload = std::unique_ptr<Workload>(new Workload(options));
+  FRESHLINE_ASSIGN_OR_RETURN(workload->window_,
+                             ResolveWindow(options.trace, options.window));
+  const TraceWindow& window = workload->window_;
+  ReadOptions read;
+  read.seed = options.seed;
+  read.since_us = window.start_us - kHistorySeconds * kSecond;
+  read.until_us = window.end_us + kLaterSeconds * kSecond;
+  FRESHLINE_ASSIGN_OR_RETURN(workload->clicks_,
+                             ReadTrace(options.trace, read, &workload->pool_,
+                                       &workload->read_report_));
+  FRESHLINE_ASSIGN_OR_RETURN(
+      workload->table_,
+      featurize::ItemTable::Open(options.tables + "/items.fltab", 0));
+  const int64_t window_seconds = (window.end_us - window.start_us) / kSecond;
+  workload->slice_seconds_ =
+      options.slice_seconds == 0
+          ? window_seconds
+          : std::min(options.slice_seconds, window_seconds);
+  const auto in_slice = [&](const Click& c) {
+    return c.time_us >= window.start_us &&
+           c.time_us < window.start_us + workload->slice_seconds_ * kSecond;
+  };
+  const auto queries = std::count_if(workload->clicks_.begin(),
+                                     workload->clicks_.end(), in_slice);
+  if (queries == 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--window: no click of ", options.trace, " is in it"));
+  }
+  workload->natural_rate_ = static_cast<double>(queries) /
+                            static_cast<double>(workload->slice_seconds_);
+  workload->sha256_ = Sha256(options.trace);
+  return workload;
+}
+
+absl::StatusOr<Slice> Workload::Cut(double superpose) const {
+  SliceOptions options;
+  options.window_start_us = window_.start_us;
+  options.window_end_us = window_.end_us;
+  options.start_us = window_.start_us;
+  options.end_us = window_.start_us + slice_seconds_ * kSecond;
+  options.superpose = superpose;
+  return CutSlice(clicks_, options);
+}
+
+absl::StatusOr<const PreparedSlice*> Workload::Prepare(double superpose) {
+  const auto it = slices_.find(superpose);
+  if (it != slices_.end()) return it->second.get();
+  auto prepared = std::make_unique<PreparedSlice>();
+  FRESHLINE_ASSIGN_OR_RETURN(prepared->slice, Cut(superpose));
+  const Slice& slice = prepared->slice;
+  for (const auto* part : {&slice.warm_up, &slice.queries, &slice.later}) {
+    prepared->clicks.insert(prepared->clicks.end(), part->begin(), part->end());
+  }
+  const ScoringTrace trace{prepared->clicks, slice.warm_up.size(),
+                           slice.warm_up.size() + slice.queries.size()};
+  FRESHLINE_ASSIGN_OR_RETURN(prepared->set, FindTruths(trace));
+  prepared->models =
+      RankModels(trace, pool_, prepared->set, table_, ScoreOptions{});
+  const PreparedSlice* result = prepared.get();
+  slices_[superpose] = std::move(prepared);
+  return result;
+}
+
+}  // namespace freshline::bench

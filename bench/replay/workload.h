@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "bench/score/models.h"
+#include "bench/score/queries.h"
+#include "bench/trace/click.h"
+#include "bench/trace/reader.h"
+#include "bench/trace/slice.h"
+#include "featurize/item_table.h"
+
+namespace freshline::bench {
+
+struct WorkloadOptions {
+  std::string trace;
+  std::string tables;  // directory of items.fltab
+  // "auto" (the ten busiest minutes) or "2019-10-01T02:40:00+600".
+  std::string window = "auto";
+  int64_t slice_seconds = 60;  // from the window's start; 0: the whole window
+  uint64_t seed = 1;           // of the sub-second jitter
+};
+
+// A slice ready to be sent and scored.
+struct PreparedSlice {
+  Slice slice;
+  std::vector<Click> clicks;  // warm-up, queries, later
+  QuerySet set;
+  std::array<Ranks, kModelRows> models;
+};
+
+// A trace, the table trained before its window, and the slices that were cut
+// from it; each is scored once, whatever number of policies run on it.
+//
+// Not thread-safe.
+class Workload {
+ public:
+  // Returns: the errors of reading; INVALID_ARGUMENT for a window that cannot
+  // be parsed or holds nothing.
+  static absl::StatusOr<std::unique_ptr<Workload>> Load(
+      const WorkloadOptions& options);
+
+  // Cost: scoring takes about 0.2 ms per query and thread, once per factor.
+  absl::StatusOr<const PreparedSlice*> Prepare(double superpose);
+
+  // The slice alone, unscored.
+  absl::StatusOr<Slice> Cut(double superpose) const;
+
+  const WorkloadOptions& options() const { return options_; }
+  const StringPool& pool() const { return pool_; }
+  const ReadReport& read_report() const { return read_report_; }
+  const featurize::ItemTable& table() const { return *table_; }
+  TraceWindow window() const { return window_; }
+  int64_t slice_seconds() const { return slice_seconds_; }
+  const std::string& sha256() const { return sha256_; }
+  // Queries per second of the slice at superpose 1.
+  double natural_rate() const { return natural_rate_; }
+
+ private:
+  explicit Workload(const WorkloadOptions& options) : options_(options) {}
+
+  const WorkloadOptions options_;
+  StringPool pool_;
+  ReadReport read_report_;
+  std::vector<Click> clicks_;
+  std::shared_ptr<const featurize::ItemTable> table_;
+  TraceWindow window_;
+  int64_t slice_seconds_ = 0;
+  double natural_rate_ = 0;
+  std::string sha256_;
+  std::map<double, std::unique_ptr<PreparedSlice>> slices_;
+};
+
+// "auto" or "2019-10-01T02:40:00+600" over a trace file.
+absl::StatusOr<TraceWindow> ResolveWindow(const std::string& trace,
+                                          const std::string& window);
+
+}  // namespace freshline::bench
