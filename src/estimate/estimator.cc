@@ -120,8 +120,7 @@ Estimator::Group* Estimator::GroupOf(base::GroupId id) {
 Estimator::Bucket& Estimator::Fill(Group* group, int bucket) {
   const auto b = static_cast<size_t>(bucket);
   if (group->buckets[b] != nullptr) return *group->buckets[b];
-  auto made = std::make_unique<Bucket>(
-      Bucket{TimeSketch(options_.half_life_runs), 0, 0, {}});
+  auto made = std::make_unique<Bucket>(options_.half_life_runs);
   const int nearest = group->nearest[b];
   if (nearest < 0) {
     made->sketch = prior_;
@@ -147,13 +146,15 @@ void Estimator::Learn(const JobShape& shape, uint32_t batch, Duration time) {
   Group* group = GroupOf(shape.group);
   if (group == nullptr) return;
   Bucket& bucket = Fill(group, BucketOf(shape, batch));
-  if (time > bucket.sketch.Quantile(1 - kTail)) {
-    bucket.tail_run = std::max(bucket.tail_run, 0) + 1;
-  } else if (time < bucket.sketch.Quantile(kTail)) {
-    bucket.tail_run = std::min(bucket.tail_run, 0) - 1;
-  } else {
+  const bool goes_on = (bucket.tail_run > 0 && time > bucket.upper) ||
+                       (bucket.tail_run < 0 && time < bucket.lower);
+  if (!goes_on) {
     bucket.tail_run = 0;
+    bucket.lower = bucket.sketch.Quantile(kTail);
+    bucket.upper = bucket.sketch.Quantile(1 - kTail);
   }
+  if (time > bucket.upper) ++bucket.tail_run;
+  if (time < bucket.lower) --bucket.tail_run;
   std::rotate(bucket.latest.begin(), bucket.latest.end() - 1,
               bucket.latest.end());
   bucket.latest[0] = time;

@@ -92,9 +92,13 @@ class Estimator final : public CostModel {
   static constexpr int kBuckets = kScans * kEvents * kBatches;
 
   struct Bucket {
+    explicit Bucket(double half_life_runs) : sketch(half_life_runs) {}
     TimeSketch sketch;
     uint32_t runs = 0;  // of its own, up to kEarlyRuns
     int tail_run = 0;   // > 0: so many in the upper tail; < 0: in the lower
+    // The tails before that run, which must not move them.
+    base::Duration lower{};
+    base::Duration upper{};
     std::array<base::Duration, 4> latest{};  // the last first
   };
   struct Group {

@@ -2,12 +2,15 @@
 #include "schedule/group_health.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace freshline::schedule {
 
 namespace {
 
 constexpr int kProbeSpacing = 20;
+// Under overload a size may be outbid for a while and be predicted well.
+constexpr int kStarvedIntervals = 5;
 
 }  // namespace
 
@@ -27,10 +30,17 @@ bool GroupHealth::quarantined(base::GroupId group) const {
   return found != nullptr && found->failures >= quarantine_failures_;
 }
 
-void GroupHealth::JobEnded(base::GroupId group, bool ok, base::MonoTime now) {
-  Group& found = At(group);
+size_t GroupHealth::SizeOf(const base::JobShape& shape) {
+  if (shape.scans > 0) return std::min(shape.scans, 7U);
+  return 8 + std::min(static_cast<size_t>(std::bit_width(shape.events)) / 2,
+                      size_t{7});
+}
+
+void GroupHealth::JobEnded(const base::JobShape& shape, bool ok,
+                           base::MonoTime now) {
+  Group& found = At(shape.group);
   found.failures = ok ? 0 : std::min(found.failures + 1, quarantine_failures_);
-  found.starved_at = now + probe_interval_;
+  found.starved_at[SizeOf(shape)] = now + kStarvedIntervals * probe_interval_;
 }
 
 bool GroupHealth::ProbeDue(base::GroupId group, base::MonoTime now) const {
@@ -39,12 +49,13 @@ bool GroupHealth::ProbeDue(base::GroupId group, base::MonoTime now) const {
   return found == nullptr || (!found->probing && now >= found->next_probe);
 }
 
-bool GroupHealth::ProbeDueWhenShed(base::GroupId group, base::MonoTime now) {
-  Group& found = At(group);
-  if (found.starved_at == base::kInfiniteFuture) {
-    found.starved_at = now + probe_interval_;
+bool GroupHealth::ProbeDueWhenShed(const base::JobShape& shape,
+                                   base::MonoTime now) {
+  base::MonoTime& starved_at = At(shape.group).starved_at[SizeOf(shape)];
+  if (starved_at == base::kInfiniteFuture) {
+    starved_at = now + kStarvedIntervals * probe_interval_;
   }
-  return now >= found.starved_at && ProbeDue(group, now);
+  return now >= starved_at && ProbeDue(shape.group, now);
 }
 
 void GroupHealth::ProbeQueued(base::GroupId group) { At(group).probing = true; }

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
 #include "base/ids.h"
+#include "base/job_shape.h"
 #include "base/time.h"
 
 namespace freshline::schedule {
@@ -14,9 +17,11 @@ namespace freshline::schedule {
 // A group whose jobs keep failing is quarantined: only probes of it run until
 // one succeeds. A probe is a job that runs whatever is predicted of it, so that
 // no prediction locks work out for good: of a quarantined group, of a row that
-// cannot end in time by any prediction, and of a group that is asked for and
-// shed while nothing of it runs. Probes are bounded: one at a time per group,
-// an interval apart, and all of them together a twentieth of the workers' time.
+// cannot end in time by any prediction, and of a size of row that is asked for
+// and shed while nothing of that size runs. Sizes are told apart as coarsely
+// as the estimator forgets them: by scans, or by events where nothing is
+// scanned. Probes are bounded: one at a time per group, an interval apart, and
+// all of them together a twentieth of the workers' time.
 //
 // Thread-safety: none. Cost: O(1). Memory: one record per GroupId seen.
 class GroupHealth {
@@ -28,13 +33,13 @@ class GroupHealth {
   bool quarantined(base::GroupId group) const;
 
   // A job of the group ended. One success ends a quarantine.
-  void JobEnded(base::GroupId group, bool ok, base::MonoTime now);
+  void JobEnded(const base::JobShape& shape, bool ok, base::MonoTime now);
 
   // A quarantined or hopeless row may be probed.
   bool ProbeDue(base::GroupId group, base::MonoTime now) const;
-  // The same, of a row that was shed: only where no job of the group has ended
-  // for an interval since its first was shed.
-  bool ProbeDueWhenShed(base::GroupId group, base::MonoTime now);
+  // The same, of a row that was shed: only where no job of its size has ended
+  // for five intervals, since the first was shed.
+  bool ProbeDueWhenShed(const base::JobShape& shape, base::MonoTime now);
 
   void ProbeQueued(base::GroupId group);
   // The queued probe will not run as one.
@@ -43,12 +48,16 @@ class GroupHealth {
                   uint32_t workers, base::MonoTime now);
 
  private:
+  static constexpr size_t kSizes = 16;
+
   struct Group {
+    Group() { starved_at.fill(base::kInfiniteFuture); }
     uint32_t failures = 0;  // jobs in a row
     bool probing = false;
     base::MonoTime next_probe = base::kInfinitePast;
-    base::MonoTime starved_at = base::kInfiniteFuture;
+    std::array<base::MonoTime, kSizes> starved_at;
   };
+  static size_t SizeOf(const base::JobShape& shape);
   Group& At(base::GroupId group);
   const Group* Find(base::GroupId group) const;
 

@@ -474,7 +474,7 @@ void SlackPolicy::ToBackground(uint32_t slot, const Call& call) {
 }
 
 void SlackPolicy::ProbeIfStarved(uint32_t slot, const Call& call) {
-  if (health_.ProbeDueWhenShed(rows_[slot].id.group, call.now)) {
+  if (health_.ProbeDueWhenShed(rows_[slot].shape, call.now)) {
     Probe(slot);
   }
 }

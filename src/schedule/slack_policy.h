@@ -100,6 +100,7 @@ class SlackPolicy final : public Policy {
     base::JobId id{};
     std::vector<uint32_t> rows;
     base::MonoTime started;
+    base::JobShape shape;
     base::Duration mean{};
     bool probe = false;
   };

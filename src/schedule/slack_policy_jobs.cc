@@ -224,6 +224,7 @@ void SlackPolicy::Start(uint32_t worker, bool background, bool probe,
     call.actions->rows.push_back(row.id);
   }
   const auto count = static_cast<uint32_t>(batch_.size());
+  job.shape = shape;
   job.mean = costs_->Mean(shape, count);
   ++busy_;
   ++stats_.jobs_started;
@@ -257,7 +258,7 @@ void SlackPolicy::Done(base::JobId id, std::span<const RowResult> results,
   for (const RowResult& result : results) ok = ok && result.ok;
   if (!ok) ++stats_.jobs_failed;
   const GroupId group = rows_[job->rows[0]].id.group;
-  health_.JobEnded(group, ok, now);
+  health_.JobEnded(job->shape, ok, now);
   if (job->probe) {
     health_.ProbeEnded(group, now - job->started, workers_, now);
   }

@@ -92,6 +92,21 @@ TEST(EstimatorTest, RecoversFromASpikeWithinFiveRuns) {
   EXPECT_LT(ToMillis(estimator.Mean(Scans(2), 1)), 4);
 }
 
+TEST(EstimatorTest, AnyNumberOfWrongSeedsIsForgottenAfterFourRuns) {
+  for (const int seeds : {4, 10, 20, 50, 100, 1000}) {
+    Estimator estimator;
+    for (int i = 0; i < seeds; ++i) {
+      estimator.Seed(Scans(1), 1, std::chrono::seconds(2));
+    }
+    for (int i = 0; i < 4; ++i) {
+      estimator.Observe(Scans(1), 1, FromMillis(3 + 0.1 * i));
+    }
+    EXPECT_GT(estimator.ChanceWithin(Scans(1), 1, FromMillis(27)), 0.95)
+        << seeds;
+    EXPECT_LT(ToMillis(estimator.Mean(Scans(1), 1)), 5) << seeds;
+  }
+}
+
 TEST(EstimatorTest, BelievesInASlowdownWithinADozenRuns) {
   Estimator estimator;
   for (int i = 0; i < 500; ++i) estimator.Observe(Scans(2), 1, FromMillis(3));

@@ -18,16 +18,16 @@ MonoTime At(double ms) { return kStart + FromMillis(ms); }
 
 TEST(GroupHealthTest, QuarantinesAfterFailuresInARowOnly) {
   GroupHealth health(FromMillis(100), 3);
-  health.JobEnded(kB, false, kStart);
-  health.JobEnded(kB, false, kStart);
-  health.JobEnded(kB, true, kStart);
-  health.JobEnded(kB, false, kStart);
-  health.JobEnded(kB, false, kStart);
+  health.JobEnded({kB, 1, 1}, false, kStart);
+  health.JobEnded({kB, 1, 1}, false, kStart);
+  health.JobEnded({kB, 1, 1}, true, kStart);
+  health.JobEnded({kB, 1, 1}, false, kStart);
+  health.JobEnded({kB, 1, 1}, false, kStart);
   EXPECT_FALSE(health.quarantined(kB));
-  health.JobEnded(kB, false, kStart);
+  health.JobEnded({kB, 1, 1}, false, kStart);
   EXPECT_TRUE(health.quarantined(kB));
   EXPECT_FALSE(health.quarantined(kA));
-  health.JobEnded(kB, true, kStart);
+  health.JobEnded({kB, 1, 1}, true, kStart);
   EXPECT_FALSE(health.quarantined(kB));
 }
 
@@ -53,13 +53,22 @@ TEST(GroupHealthTest, ProbesTakeATwentiethOfTheWorkersTogether) {
   EXPECT_TRUE(health.ProbeDue(kB, At(2000)));
 }
 
-TEST(GroupHealthTest, AGroupThatIsShedStarvesAfterAnIntervalWithoutARun) {
+TEST(GroupHealthTest, ASizeThatIsShedStarvesAfterIntervalsWithoutARun) {
   GroupHealth health(FromMillis(100), 3);
-  EXPECT_FALSE(health.ProbeDueWhenShed(kA, At(0)));
-  EXPECT_FALSE(health.ProbeDueWhenShed(kA, At(99)));
-  health.JobEnded(kA, true, At(99));
-  EXPECT_FALSE(health.ProbeDueWhenShed(kA, At(198)));
-  EXPECT_TRUE(health.ProbeDueWhenShed(kA, At(199)));
+  const base::JobShape small{kA, 5, 1};
+  const base::JobShape large{kA, 5, 4};
+  EXPECT_FALSE(health.ProbeDueWhenShed(small, At(0)));
+  EXPECT_FALSE(health.ProbeDueWhenShed(large, At(0)));
+  EXPECT_FALSE(health.ProbeDueWhenShed(small, At(499)));
+  health.JobEnded(small, true, At(499));
+  EXPECT_FALSE(health.ProbeDueWhenShed(small, At(998)));
+  EXPECT_TRUE(health.ProbeDueWhenShed(large, At(998)));
+  EXPECT_TRUE(health.ProbeDueWhenShed(small, At(999)));
+  // Without scans, by events; any number of either.
+  EXPECT_FALSE(health.ProbeDueWhenShed({kA, UINT32_MAX, 0}, At(999)));
+  EXPECT_TRUE(health.ProbeDueWhenShed({kA, UINT32_MAX, 0}, At(1499)));
+  EXPECT_FALSE(health.ProbeDueWhenShed({kA, 1, 0}, At(1499)));
+  EXPECT_FALSE(health.ProbeDueWhenShed({kA, 1, UINT32_MAX}, At(1499)));
 }
 
 }  // namespace
