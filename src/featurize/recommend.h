@@ -83,7 +83,7 @@ class Recommender {
   void CoVisitation(Clicks clicks, double own_weight, size_t top,
                     Scratch* scratch, RankedList* out) const;
   // The always-fresh cheap model: CoVisitation() with the best own_weight.
-  static constexpr double kCheapOwnWeight = 0.2;
+  static constexpr double kCheapOwnWeight = 0.5;
 
   // Only the user's own items.
   void OwnItems(Clicks clicks, size_t top, Scratch* scratch,
