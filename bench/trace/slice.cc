@@ -16,17 +16,45 @@ namespace {
 constexpr int64_t kCopyStride = int64_t{1} << 40;
 constexpr int64_t kLaterUs = 1'800'000'000;
 
+// One cut of the trace: clicks of [begin_us, end_us) come at_us after the
+// slice's start, their users renamed by adding `rename`.
+struct Part {
+  int64_t begin_us = 0;
+  int64_t end_us = 0;
+  int64_t at_us = 0;
+  int64_t rename = 0;
+};
+
 // Where copy k is cut: the blocks of the window in turn, then the same blocks
-// half a slice later.
-int64_t StartOfCopy(const SliceOptions& o, int64_t copy) {
+// half a slice later. Where a slice leaves no room for another one, copies are
+// rotations of the window by golden sections, so that no two are in step.
+std::vector<Part> PartsOfCopy(const SliceOptions& o, int64_t copy) {
   const int64_t length = o.end_us - o.start_us;
-  const int64_t room = o.window_end_us - o.window_start_us - length;
-  if (room <= 0) return o.start_us;
-  const int64_t blocks =
-      std::max<int64_t>(1, (o.window_end_us - o.window_start_us) / length);
-  const int64_t offset = (o.start_us - o.window_start_us) + copy * length +
-                         (copy / blocks) * (length / 2);
-  return o.window_start_us + offset % (room + 1);
+  const int64_t window = o.window_end_us - o.window_start_us;
+  const int64_t room = window - length;
+  const int64_t offset = o.start_us - o.window_start_us;
+  const int64_t rename = copy * kCopyStride;
+  if (room >= length) {
+    const int64_t block =
+        offset + copy * length + (copy / (window / length)) * (length / 2);
+    const int64_t begin = o.window_start_us + block % (room + 1);
+    return {{begin, begin + length, 0, rename}};
+  }
+  constexpr uint64_t kGoldenSection = 0x9e3779b97f4a7c15;  // of 2^64
+  const double turn =
+      static_cast<double>(static_cast<uint64_t>(copy) * kGoldenSection >> 11) *
+      0x1.0p-53;
+  const int64_t begin =
+      o.window_start_us +
+      (offset + static_cast<int64_t>(turn * static_cast<double>(window))) %
+          window;
+  const int64_t first = std::min(length, o.window_end_us - begin);
+  std::vector<Part> parts = {{begin, begin + first, 0, rename}};
+  if (first < length) {
+    parts.push_back({o.window_start_us, o.window_start_us + length - first,
+                     first, rename + kCopyStride / 2});
+  }
+  return parts;
 }
 
 bool KeepUser(int64_t user, double share) {
@@ -34,32 +62,34 @@ bool KeepUser(int64_t user, double share) {
   return static_cast<double>(hash >> 11) * 0x1.0p-53 < share;
 }
 
-void AddCopy(const std::vector<Click>& clicks, const SliceOptions& o,
-             int64_t copy, double share, Slice* slice) {
-  const int64_t start = StartOfCopy(o, copy);
-  const int64_t end = start + (o.end_us - o.start_us);
-  const auto before = [](const Click& c, int64_t t) { return c.time_us < t; };
-  const auto from = std::lower_bound(clicks.begin(), clicks.end(),
-                                     start - o.warm_up_us, before);
-  const auto begin = std::lower_bound(from, clicks.end(), start, before);
-  const auto stop = std::lower_bound(begin, clicks.end(), end, before);
-  const auto last =
-      std::lower_bound(stop, clicks.end(), end + kLaterUs, before);
+void AddPart(const std::vector<Click>& clicks, const SliceOptions& o,
+             const Part& part, double share, Slice* slice) {
+  const auto at = [&clicks](int64_t time_us) {
+    return std::lower_bound(
+        clicks.begin(), clicks.end(), time_us,
+        [](const Click& c, int64_t t) { return c.time_us < t; });
+  };
+  const auto begin = at(part.begin_us);
+  const auto end = at(part.end_us);
   absl::flat_hash_set<int64_t> users;
-  for (auto it = begin; it != stop; ++it) {
+  for (auto it = begin; it != end; ++it) {
     if (KeepUser(it->user, share)) users.insert(it->user);
   }
-  const auto add = [&](const Click& click, std::vector<Click>* out) {
-    if (!users.contains(click.user)) return;
-    Click moved = click;
-    moved.time_us -= start;
-    moved.user += copy * kCopyStride;
-    moved.session ^= base::MixBits(static_cast<uint64_t>(copy));
-    out->push_back(moved);
+  const auto add = [&](auto from, auto to, int64_t shift_us,
+                       std::vector<Click>* out) {
+    for (auto it = from; it != to; ++it) {
+      if (!users.contains(it->user)) continue;
+      Click moved = *it;
+      moved.time_us += shift_us;
+      moved.user += part.rename;
+      moved.session ^= base::MixBits(static_cast<uint64_t>(part.rename));
+      out->push_back(moved);
+    }
   };
-  for (auto it = from; it != begin; ++it) add(*it, &slice->warm_up);
-  for (auto it = begin; it != stop; ++it) add(*it, &slice->queries);
-  for (auto it = stop; it != last; ++it) add(*it, &slice->later);
+  add(at(part.begin_us - o.warm_up_us), begin, -part.begin_us, &slice->warm_up);
+  add(begin, end, part.at_us - part.begin_us, &slice->queries);
+  add(end, at(part.end_us + kLaterUs), o.end_us - o.start_us - part.end_us,
+      &slice->later);
   slice->users += users.size();
 }
 
@@ -85,12 +115,12 @@ absl::StatusOr<Slice> CutSlice(const std::vector<Click>& clicks,
         "superpose is ", o.superpose, "; it must be above 0, at most 1000"));
   }
   Slice slice;
-  const auto whole = static_cast<int64_t>(std::floor(o.superpose));
-  for (int64_t copy = 0; copy < whole; ++copy) {
-    AddCopy(clicks, o, copy, 1.0, &slice);
-  }
-  if (const double rest = o.superpose - static_cast<double>(whole); rest > 0) {
-    AddCopy(clicks, o, whole, rest, &slice);
+  const auto copies = static_cast<int64_t>(std::ceil(o.superpose));
+  for (int64_t copy = 0; copy < copies; ++copy) {
+    const double share = std::min(1.0, o.superpose - static_cast<double>(copy));
+    for (const Part& part : PartsOfCopy(o, copy)) {
+      AddPart(clicks, o, part, share, &slice);
+    }
   }
   SortByTime(&slice.warm_up);
   SortByTime(&slice.queries);

@@ -34,6 +34,11 @@ struct Slice {
 // Cuts a slice out of `clicks` (a whole trace in order of time, history and
 // window), superposed as asked. A copied user is another user, with the same
 // history before its slice. Deterministic.
+//
+// A copy is cut elsewhere in the window while there is room for it; else it
+// wraps: what follows the window's end is cut from its start, of users of its
+// own. Their history still ends where the slice starts, and what follows the
+// first part still begins where the slice ends; only these two gaps grow.
 // Returns: INVALID_ARGUMENT naming the option, for a slice outside the window,
 // or a factor that is not in (0, 1000].
 absl::StatusOr<Slice> CutSlice(const std::vector<Click>& clicks,

@@ -82,6 +82,52 @@ TEST(SliceTest, CopiesAreOtherUsersWithTheirOwnGaps) {
   }
 }
 
+TEST(SliceTest, CopiesOfTheWholeWindowAreOutOfStep) {
+  const std::vector<Click> trace = Trace();
+  SliceOptions options = Middle(3);
+  options.start_us = options.window_start_us;
+  options.end_us = options.window_end_us;
+  const auto slice = CutSlice(trace, options);
+  ASSERT_THAT(slice, test::IsOk());
+  ASSERT_EQ(slice->queries.size(), 3 * 6000U);
+  std::map<int64_t, std::vector<Click>> by_user;
+  std::map<int64_t, size_t> of_item;
+  std::map<int64_t, std::set<int64_t>> times_of_item;
+  for (const Click& c : slice->queries) {
+    ASSERT_GE(c.time_us, 0);
+    ASSERT_LT(c.time_us, 600 * kSecond);
+    by_user[c.user].push_back(c);
+    ++of_item[c.item];
+    times_of_item[c.item].insert(c.time_us);
+  }
+  EXPECT_EQ(slice->users, by_user.size());
+  for (const auto& [item, count] : of_item) {
+    ASSERT_EQ(count, 3U);
+    ASSERT_EQ(times_of_item[item].size(), 3U) << "copies in step";
+  }
+  for (const auto& [user, clicks] : by_user) {
+    for (size_t i = 1; i < clicks.size(); ++i) {
+      ASSERT_EQ(clicks[i].time_us - clicks[i - 1].time_us,
+                (clicks[i].item - clicks[i - 1].item) * kSecond / 10);
+    }
+  }
+  for (const Click& c : slice->warm_up) ASSERT_TRUE(by_user.contains(c.user));
+}
+
+TEST(SliceTest, WhatFollowsIsOfTheSlicesUsers) {
+  const auto slice = CutSlice(Trace(), Middle(2.5));
+  ASSERT_THAT(slice, test::IsOk());
+  std::set<int64_t> users;
+  for (const Click& c : slice->queries) users.insert(c.user);
+  EXPECT_FALSE(slice->later.empty());
+  int64_t last_us = 60 * kSecond;
+  for (const Click& c : slice->later) {
+    EXPECT_TRUE(users.contains(c.user));
+    EXPECT_GE(c.time_us, last_us);
+    last_us = c.time_us;
+  }
+}
+
 TEST(SliceTest, AFractionKeepsWholeUsers) {
   const std::vector<Click> trace = Trace();
   const auto all = CutSlice(trace, Middle(1));
