@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <functional>
+#include <span>
+#include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
@@ -31,14 +33,15 @@ T Quantile(const std::vector<T>& sorted, double q) {
   return sorted[std::min(i, sorted.size() - 1)];
 }
 
-void DescribeTransitions(const std::vector<Click>& clicks,
+void DescribeTransitions(const std::vector<Click>& clicks, size_t begin,
                          TraceStatistics* out) {
   absl::flat_hash_map<uint64_t, Session> sessions;
   std::vector<double> gaps;
   uint64_t repeats = 0, others = 0, revisits = 0, same_category = 0;
-  for (const Click& click : clicks) {
+  for (size_t i = 0; i < clicks.size(); ++i) {
+    const Click& click = clicks[i];
     Session& s = sessions[click.session];
-    if (!s.items.empty()) {
+    if (i >= begin && !s.items.empty()) {
       gaps.push_back(static_cast<double>(click.time_us - s.time_us) / 1e6);
       if (s.item == click.item) {
         ++repeats;
@@ -60,19 +63,56 @@ void DescribeTransitions(const std::vector<Click>& clicks,
   out->same_category = Share(same_category, others);
 }
 
-void DescribeUsers(const std::vector<Click>& clicks, TraceStatistics* out) {
-  absl::flat_hash_map<int64_t, std::pair<uint32_t, int64_t>> users;
+void DescribeSessionLengths(const std::vector<Click>& clicks,
+                            TraceStatistics* out) {
+  if (clicks.empty()) return;
+  // Not from the very start, where sessions under way seem to begin.
+  const int64_t first_us = clicks.front().time_us;
+  const int64_t span_us = clicks.back().time_us - first_us;
+  absl::flat_hash_map<uint64_t, std::pair<int64_t, uint32_t>> sessions;
+  for (const Click& click : clicks) {
+    const int64_t at_us = click.time_us - first_us;
+    ++sessions.try_emplace(click.session, at_us, 0).first->second.second;
+  }
+  std::vector<uint32_t> sorted;
+  for (const auto& [session, state] : sessions) {
+    const auto& [begin_us, length] = state;
+    if (begin_us >= span_us / 8 && begin_us < span_us / 4) {
+      sorted.push_back(length);
+    }
+  }
+  std::sort(sorted.begin(), sorted.end());
+  out->session_p50 = Quantile(sorted, 0.5);
+  out->session_p80 = Quantile(sorted, 0.8);
+  out->session_p90 = Quantile(sorted, 0.9);
+  out->session_p99 = Quantile(sorted, 0.99);
+}
+
+void DescribeUsers(const std::vector<Click>& clicks, size_t begin,
+                   TraceStatistics* out) {
+  struct User {
+    uint32_t clicks = 0;  // counted ones
+    bool known = false;
+    int64_t last_us = 0;
+  };
+  absl::flat_hash_map<int64_t, User> users;
   constexpr int64_t kLimits[] = {1, 5, 10, 30, 60, 300};
   uint64_t within[6] = {};
-  for (const Click& click : clicks) {
-    auto& [count, last_us] = users[click.user];
-    for (size_t i = 0; count > 0 && i < 6; ++i) {
-      if (click.time_us - last_us <= kLimits[i] * 1'000'000) ++within[i];
+  for (size_t i = 0; i < clicks.size(); ++i) {
+    User& user = users[clicks[i].user];
+    const bool first = user.clicks == 0 && !user.known;
+    const int64_t age_us = clicks[i].time_us - user.last_us;
+    user.last_us = clicks[i].time_us;
+    if (i < begin) {
+      user.known = true;
+      continue;
     }
-    ++count;
-    last_us = click.time_us;
+    ++user.clicks;
+    for (size_t k = 0; !first && k < 6; ++k) {
+      if (age_us <= kLimits[k] * 1'000'000) ++within[k];
+    }
   }
-  const uint64_t n = clicks.size();
+  const uint64_t n = clicks.size() - begin;
   out->previous_within_1s = Share(within[0], n);
   out->previous_within_5s = Share(within[1], n);
   out->previous_within_10s = Share(within[2], n);
@@ -80,9 +120,15 @@ void DescribeUsers(const std::vector<Click>& clicks, TraceStatistics* out) {
   out->previous_within_60s = Share(within[4], n);
   out->previous_within_300s = Share(within[5], n);
   std::vector<uint32_t> counts;
-  for (const auto& [user, state] : users) counts.push_back(state.first);
+  uint64_t known = 0;
+  for (const auto& [name, user] : users) {
+    if (user.clicks == 0) continue;
+    counts.push_back(user.clicks);
+    known += user.known ? 1 : 0;
+  }
   std::sort(counts.begin(), counts.end());
   out->users = counts.size();
+  out->known_users = Share(known, counts.size());
   out->per_user_mean = Share(n, counts.size());
   out->per_user_p50 = Quantile(counts, 0.5);
   out->per_user_p75 = Quantile(counts, 0.75);
@@ -91,7 +137,7 @@ void DescribeUsers(const std::vector<Click>& clicks, TraceStatistics* out) {
   out->per_user_p99 = Quantile(counts, 0.99);
 }
 
-void DescribeItems(const std::vector<Click>& clicks, TraceStatistics* out) {
+void DescribeItems(std::span<const Click> clicks, TraceStatistics* out) {
   absl::flat_hash_map<int64_t, uint64_t> items;
   uint64_t types[4] = {};
   for (const Click& click : clicks) {
@@ -116,12 +162,13 @@ void DescribeItems(const std::vector<Click>& clicks, TraceStatistics* out) {
 
 }  // namespace
 
-TraceStatistics Describe(const std::vector<Click>& clicks) {
+TraceStatistics Describe(const std::vector<Click>& clicks, size_t begin) {
   TraceStatistics out;
-  out.clicks = clicks.size();
-  DescribeTransitions(clicks, &out);
-  DescribeUsers(clicks, &out);
-  DescribeItems(clicks, &out);
+  out.clicks = clicks.size() - begin;
+  DescribeTransitions(clicks, begin, &out);
+  if (begin > 0) DescribeSessionLengths(clicks, &out);
+  DescribeUsers(clicks, begin, &out);
+  DescribeItems(std::span(clicks).subspan(begin), &out);
   return out;
 }
 
@@ -129,7 +176,8 @@ std::string ToText(const TraceStatistics& s) {
   char text[1024];
   std::snprintf(
       text, sizeof(text),
-      "clicks %llu, users %llu, items %llu\n"
+      "clicks %llu, users %llu (%.2f with earlier clicks), items %llu\n"
+      "clicks per session: p50/80/90/99 %u/%u/%u/%u\n"
       "clicks per user: mean %.2f, p50/75/90/95/99 %u/%u/%u/%u/%u\n"
       "gap inside a session p50 %.0f s; previous click of the user within "
       "1/5/10/30/60/300 s: %.4f/%.3f/%.3f/%.3f/%.3f/%.3f\n"
@@ -137,8 +185,9 @@ std::string ToText(const TraceStatistics& s) {
       "share of the top 1/10/100 items %.3f/%.3f/%.3f; "
       "view/cart/purchase %.3f/%.3f/%.3f\n",
       static_cast<unsigned long long>(s.clicks),
-      static_cast<unsigned long long>(s.users),
-      static_cast<unsigned long long>(s.items), s.per_user_mean, s.per_user_p50,
+      static_cast<unsigned long long>(s.users), s.known_users,
+      static_cast<unsigned long long>(s.items), s.session_p50, s.session_p80,
+      s.session_p90, s.session_p99, s.per_user_mean, s.per_user_p50,
       s.per_user_p75, s.per_user_p90, s.per_user_p95, s.per_user_p99,
       s.gap_p50_s, s.previous_within_1s, s.previous_within_5s,
       s.previous_within_10s, s.previous_within_30s, s.previous_within_60s,

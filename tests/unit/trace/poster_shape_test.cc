@@ -108,8 +108,8 @@ double Of(const std::array<double, kModelRows>& rates, ModelRow row) {
 
 MATCHER_P2(IsBetween, low, high, "") { return low <= arg && arg <= high; }
 
-// Bands around the prototype's table where it has the figure (window only),
-// around the published statistics of REES46 otherwise.
+// Bands around the prototype's table where it has the figure, around the
+// published statistics of REES46 otherwise; in the window alone.
 void ExpectShape(const TraceStatistics& s) {
   EXPECT_THAT(s.clicks, IsBetween(106'000U, 112'000U));
   EXPECT_THAT(s.users, IsBetween(27'500U, 30'000U));
@@ -136,6 +136,21 @@ void ExpectShape(const TraceStatistics& s) {
   EXPECT_NEAR(s.purchases, 0.017, 0.003);
 }
 
+// Likewise, with what the history knows of users and sessions.
+void ExpectShapeWithHistory(const TraceStatistics& s) {
+  EXPECT_NEAR(s.known_users, 0.39, 0.02);
+  EXPECT_NEAR(s.revisit, 0.145, 0.01);
+  EXPECT_NEAR(s.gap_p50_s, 33, 1);
+  EXPECT_NEAR(s.previous_within_10s, 0.085, 0.005);
+  EXPECT_NEAR(s.previous_within_30s, 0.366, 0.01);
+  EXPECT_NEAR(s.previous_within_60s, 0.588, 0.01);
+  EXPECT_NEAR(s.previous_within_300s, 0.797, 0.01);
+  EXPECT_EQ(s.session_p50, 2U);
+  EXPECT_EQ(s.session_p80, 6U);
+  EXPECT_NEAR(s.session_p90, 11, 1);
+  EXPECT_NEAR(s.session_p99, 35, 9);  // of some 19,000: half a permille is 2
+}
+
 TEST(PosterShapeTest, ClicksAreShapedAndPredictableLikeRealOnes) {
   std::array<double, kModelRows> mean{};
   for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
@@ -146,10 +161,14 @@ TEST(PosterShapeTest, ClicksAreShapedAndPredictableLikeRealOnes) {
                       static_cast<std::ptrdiff_t>(trace->window_begin),
                   trace->clicks.end()});
     ExpectShape(statistics);
+    const TraceStatistics with_history =
+        Describe(trace->clicks, trace->window_begin);
+    ExpectShapeWithHistory(with_history);
     // Without the catalogue: the cheap rows do not depend on it.
     const auto rates = HitRates(*trace, {});
-    std::printf("seed %d, history %zu clicks\n%s", static_cast<int>(seed),
-                trace->window_begin, ToText(statistics).c_str());
+    std::printf("seed %d, history %zu clicks\n%swindow alone\n%s",
+                static_cast<int>(seed), trace->window_begin,
+                ToText(with_history).c_str(), ToText(statistics).c_str());
     Print("  candidates of the history", rates);
     for (size_t i = 0; i < kModelRows; ++i) mean[i] += rates[i] / kSeeds;
   }
