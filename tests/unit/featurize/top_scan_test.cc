@@ -79,8 +79,8 @@ TEST(TopScanTest, FindsExactlyTheBestInAnyBatchAndOnAnyKernels) {
   // Few categories: many rows are nearly equal, and compete.
   const auto table = OpenShop(MakeShop({.items = 3001, .padding = 77}));
   TopScan scan(*table, 7);
-  for (const size_t count : {1, 2, 3, 5, 7}) {
-    for (const size_t top : {1, 20, 200, 256}) {
+  for (const size_t count : {1U, 2U, 3U, 5U, 7U}) {
+    for (const size_t top : {1U, 20U, 200U, 256U}) {
       const std::vector<float> vectors = RandomVectors(count, *table, &rng);
       for (const Kernels& kernels : RunnableKernels()) {
         scan.Run(*table, kernels, vectors, count, top);
