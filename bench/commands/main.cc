@@ -28,8 +28,7 @@ Invocation Describe(int argc, char** argv) {
   // In a build tree and in an install tree.
   const auto here = std::filesystem::path(call.program).parent_path();
   for (const auto& candidate :
-       {here / "freshlined", here / "../../src/daemon/freshlined",
-        here / "../sbin/freshlined"}) {
+       {here / "freshlined", here / "../sbin/freshlined"}) {
     if (call.daemon.empty() && std::filesystem::exists(candidate)) {
       call.daemon = std::filesystem::canonical(candidate).string();
     }

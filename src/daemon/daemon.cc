@@ -150,11 +150,12 @@ absl::Status Daemon::Rep::Profile() {
   for (const FeatureGroup& group : revision.groups()) {
     const auto& function = *definitions.functions[base::ToInt(group.id)];
     if (!MayRunAsJob(group, function)) continue;
-    FRESHLINE_RETURN_IF_ERROR(
-        execute::ProfileGroup(group, revision.sources()[group.source], function,
-                              definitions.tables.SamplerOf(group),
-                              {config.estimator.profile_runs, /*seed=*/1},
-                              clock, &estimator, &inline_costs));
+    FRESHLINE_RETURN_IF_ERROR(execute::ProfileGroup(
+        group, revision.sources()[group.source], function,
+        definitions.tables.SamplerOf(group),
+        {config.estimator.profile_runs, config.scheduler.batch_max,
+         /*seed=*/1},
+        clock, &estimator, &inline_costs));
     spdlog::info("profiled {}: a row of one scan takes {:.2f} ms on average",
                  group.name,
                  base::ToMillis(estimator.Mean({group.id, 1, 1}, 1)));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/status_report.h"
 
+#include "freshline/v1/feature_store.pb.h"
 #include "version/version.h"
 
 namespace freshline::daemon {

@@ -77,7 +77,8 @@ absl::Status ProfileGroup(const registry::FeatureGroup& group,
   const uint32_t events_max =
       std::min({kEventsMax, function.events_needed(), source.events_max});
   std::vector<uint32_t> batches = {1};
-  for (uint32_t b = 2; b <= group.batch_max; b *= 2) batches.push_back(b);
+  const uint32_t batch_max = std::min(group.batch_max, options.batch_max);
+  for (uint32_t b = 2; b <= batch_max; b *= 2) batches.push_back(b);
   std::vector<registry::RowBytes> rows(batches.back());
   base::Duration total{};
   int64_t computed = 0;

@@ -58,7 +58,7 @@ struct Fixture {
 TEST(ProfileTest, SeedsTheEstimatorForEverySize) {
   Fixture f;
   const SlowFunction function(f.group, &f.clock);
-  ASSERT_THAT(ProfileGroup(f.group, f.source, function, {}, {100, 1}, f.clock,
+  ASSERT_THAT(ProfileGroup(f.group, f.source, function, {}, {100, 2, 1}, f.clock,
                            &f.estimator, &f.costs),
               test::IsOk());
   for (const uint32_t events : {1U, 2U, 4U}) {
@@ -76,7 +76,7 @@ TEST(ProfileTest, SeedsTheEstimatorForEverySize) {
 TEST(ProfileTest, ZeroRunsLearnNothing) {
   Fixture f;
   const SlowFunction function(f.group, &f.clock);
-  ASSERT_THAT(ProfileGroup(f.group, f.source, function, {}, {0, 1}, f.clock,
+  ASSERT_THAT(ProfileGroup(f.group, f.source, function, {}, {0, 2, 1}, f.clock,
                            &f.estimator, &f.costs),
               test::IsOk());
   EXPECT_EQ(f.costs.Predict(f.group.id), std::chrono::microseconds(10));
@@ -86,7 +86,7 @@ TEST(ProfileTest, ReportsAFunctionThatFails) {
   Fixture f;
   test::CountingFunction function(f.group, false);
   function.fail_with = absl::InternalError("broken model");
-  EXPECT_THAT(ProfileGroup(f.group, f.source, function, {}, {2, 1}, f.clock,
+  EXPECT_THAT(ProfileGroup(f.group, f.source, function, {}, {2, 2, 1}, f.clock,
                            &f.estimator, &f.costs),
               test::StatusIs(absl::StatusCode::kInternal, "broken model"));
 }

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/daemon.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "bench/trace/catalogue.h"
+#include "bench/trace/generator.h"
+#include "bench/train/train.h"
+#include "daemon/config/config.h"
+#include "featurize/item_table.h"
+#include "freshline/client.h"
+#include "freshline/v1/feature_store.pb.h"
+#include "freshline/v1/operations.pb.h"
+#include "tests/support/status_matchers.h"
+
+namespace freshline::daemon {
+namespace {
+
+using absl::StatusCode;
+using std::chrono::milliseconds;
+using ::testing::Ge;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+// The real daemon on a free port of loopback, with the shipped definitions of
+// the shop and a small table trained on generated clicks.
+class DaemonTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    bench::GenerateOptions generate;
+    generate.queries = 2000;
+    generate.items = 3000;
+    generate.seconds = 60;
+    generate.history = 60;
+    generate.out = Directory();
+    ASSERT_THAT(bench::RunGenerate(generate), test::IsOk());
+    bench::TrainOptions train;
+    train.trace = Directory() + "/trace.csv";
+    train.catalogue = Directory() + "/catalogue.csv";
+    train.out = Directory();
+    ASSERT_THAT(bench::RunTrain(train), test::IsOk());
+  }
+  static std::string Directory() { return ::testing::TempDir() + "daemon"; }
+
+  static DaemonConfig Config(const std::string& definitions,
+                             const std::string& more = "") {
+    const auto config = ParseConfig(
+        absl::StrCat("listen: \"127.0.0.1:0\" definitions: \"",
+                     FRESHLINE_CONFIG_DIR, "/", definitions,
+                     "\" item_table_dir: \"", Directory(),
+                     "\" scheduler { workers: 2 } estimator { profile_runs: "
+                     "3 } ",
+                     more),
+        "test.textproto", 2);
+    EXPECT_THAT(config, test::IsOk());
+    return *config;
+  }
+
+  void Start(const DaemonConfig& config) {
+    auto daemon = Daemon::Start(config);
+    ASSERT_THAT(daemon, test::IsOk());
+    daemon_ = *std::move(daemon);
+    ClientOptions options;
+    options.target = absl::StrCat("127.0.0.1:", daemon_->port(0));
+    auto client = Client::Create(options);
+    ASSERT_THAT(client, test::IsOk());
+    client_ = *std::move(client);
+  }
+
+  static EventRows Click(int64_t user, int64_t item, uint64_t number) {
+    return EventRows("clicks")
+        .Int64s("user_id", {user})
+        .Int64s("product_id", {item})
+        .TimesUs({base::Clock::Real().WallNowMicros()})
+        .Producer("test", {number});
+  }
+  static int64_t SomeItem(uint32_t i) {
+    static const auto table =
+        *featurize::ItemTable::Open(Directory() + "/items.fltab", 64);
+    return table->item(i);
+  }
+
+  std::unique_ptr<Daemon> daemon_;
+  std::unique_ptr<Client> client_;
+};
+
+TEST_F(DaemonTest, AnswersFreshWithTheClickThatCameAlong) {
+  Start(Config("rees46.textproto"));
+  for (uint32_t i = 0; i < 5; ++i) {
+    const auto answer =
+        client_->GetFeatures(FeatureRequest("recommend")
+                                 .Entity("user_id", {7})
+                                 .AddEvents(Click(7, SomeItem(i), i))
+                                 .RequestId("r")
+                                 .Budget(std::chrono::seconds(5)));
+    ASSERT_THAT(answer, test::IsOk());
+    EXPECT_EQ(answer->request_id(), "r");
+    const auto items = answer->Feature("next_items:items");
+    ASSERT_THAT(items, test::IsOk());
+    EXPECT_THAT(*items->Int64List(), SizeIs(20));
+    EXPECT_EQ(items->freshness().obtained, Obtained::kRefreshed);
+    EXPECT_EQ(items->freshness().pending_events, 0U);
+    EXPECT_THAT(items->freshness().as_of_sequence,
+                Ge(answer->events(0).ingest_sequence(0)));
+  }
+  // Nothing happened since.
+  const auto again =
+      client_->GetFeatures(FeatureRequest("recommend").Entity("user_id", {7}));
+  ASSERT_THAT(again, test::IsOk());
+  EXPECT_EQ(again->Feature("next_items:items")->freshness().obtained,
+            Obtained::kAlreadyFresh);
+}
+
+TEST_F(DaemonTest, ComputesAggregatesAndEmbeddingsInline) {
+  Start(Config("rees46.textproto"));
+  ASSERT_THAT(client_->PushEvents(Click(3, SomeItem(0), 1)), test::IsOk());
+  ASSERT_THAT(client_->PushEvents(Click(3, SomeItem(1), 2)), test::IsOk());
+  const auto answer =
+      client_->GetFeatures(FeatureRequest("profile").Entity("user_id", {3}));
+  ASSERT_THAT(answer, test::IsOk());
+  EXPECT_EQ(*answer->Int64("user_activity:clicks_10m"), 2);
+  EXPECT_THAT(*answer->Vector("user_embedding:vector"), SizeIs(64));
+  EXPECT_EQ(answer->Feature("user_embedding:vector")->freshness().obtained,
+            Obtained::kComputedInline);
+}
+
+TEST_F(DaemonTest, TheSameEventTwiceCountsOnce) {
+  Start(Config("rees46.textproto"));
+  const EventRows click = Click(3, SomeItem(0), 1);
+  ASSERT_THAT(client_->PushEvents(click), test::IsOk());
+  const auto second = client_->PushEvents(click);
+  ASSERT_THAT(second, test::IsOk());
+  EXPECT_EQ(second->events(0).status(0), EventStatus::kDuplicate);
+  EXPECT_EQ(second->events(0).ack_level(), AckLevel::kMemory);
+  const auto answer =
+      client_->GetFeatures(FeatureRequest("profile").Entity("user_id", {3}));
+  EXPECT_EQ(*answer->Int64("user_activity:clicks_10m"), 1);
+}
+
+TEST_F(DaemonTest, AnUnknownUserGetsDefaultsAtOnce) {
+  Start(Config("rees46.textproto"));
+  const auto answer =
+      client_->GetFeatures(FeatureRequest("profile").Entity("user_id", {99}));
+  ASSERT_THAT(answer, test::IsOk());
+  const auto count = answer->Feature("user_activity:clicks_10m");
+  EXPECT_EQ(count->status(), ValueStatus::kDefaulted);
+  EXPECT_EQ(count->freshness().obtained, Obtained::kDefaultCold);
+  EXPECT_EQ(answer->Feature("user_embedding:vector")->status(),
+            ValueStatus::kNotFound);
+}
+
+TEST_F(DaemonTest, BadRequestsNameWhatIsWrong) {
+  Start(Config("rees46.textproto"));
+  const auto error = [&](const FeatureRequest& request) {
+    return client_->GetFeatures(request).status();
+  };
+  EXPECT_THAT(error(FeatureRequest("recomend").Entity("user_id", {1})),
+              test::StatusIs(StatusCode::kNotFound, HasSubstr("recommend")));
+  EXPECT_THAT(
+      error(FeatureRequest::Of({"next_items:nope"}).Entity("user_id", {1})),
+      test::StatusIs(StatusCode::kNotFound, HasSubstr("nope")));
+  EXPECT_THAT(
+      error(FeatureRequest("recommend")),
+      test::StatusIs(StatusCode::kInvalidArgument, HasSubstr("user_id")));
+  EXPECT_THAT(error(FeatureRequest("recommend").Entity("user_id", {"seven"})),
+              test::StatusIs(StatusCode::kInvalidArgument, HasSubstr("INT64")));
+  EXPECT_THAT(
+      error(FeatureRequest("recommend")
+                .Entity("user_id", std::vector<int64_t>(1001, 1))),
+      test::StatusIs(StatusCode::kInvalidArgument, HasSubstr("1001 rows")));
+  v1::GetFeaturesRequest negative;
+  negative.set_feature_service("recommend");
+  negative.set_budget_us(-1);
+  auto* key = negative.add_entities();
+  key->set_name("user_id");
+  key->mutable_values()->mutable_int64s()->add_values(1);
+  EXPECT_THAT(
+      error(FeatureRequest(negative)),
+      test::StatusIs(StatusCode::kInvalidArgument, HasSubstr("budget_us: -1")));
+  EXPECT_THAT(
+      error(FeatureRequest("recommend")
+                .Entity("user_id", {1})
+                .RequestId(std::string(200, 'x'))),
+      test::StatusIs(StatusCode::kInvalidArgument, HasSubstr("request_id")));
+  // Larger than the daemon takes; the connection goes on.
+  EXPECT_EQ(error(FeatureRequest("recommend")
+                      .Entity("user_id", {1})
+                      .RequestId(std::string(5 << 20, 'x')))
+                .code(),
+            StatusCode::kResourceExhausted);
+  EXPECT_THAT(
+      client_->PushEvents(EventRows("clicks")
+                              .Int64s("user_id", {1})
+                              .Float64s("product_id", {1.5})
+                              .TimesUs({base::Clock::Real().WallNowMicros()})),
+      test::StatusIs(StatusCode::kInvalidArgument, HasSubstr("product_id")));
+  EXPECT_THAT(
+      client_->GetFeatures(FeatureRequest("recommend").Entity("user_id", {1})),
+      test::IsOk());
+}
+
+TEST_F(DaemonTest, RefusesAPortInUse) {
+  Start(Config("rees46.textproto"));
+  DaemonConfig second = Config("rees46.textproto");
+  second.listen[0].port = static_cast<uint16_t>(daemon_->port(0));
+  EXPECT_THAT(
+      Daemon::Start(second).status(),
+      test::StatusIs(StatusCode::kInvalidArgument, HasSubstr("is in use")));
+}
+
+TEST_F(DaemonTest, RefusesAnItemTableOfAnotherPlace) {
+  DaemonConfig config = Config("rees46.textproto");
+  config.item_table_dir = "/nonexistent";
+  EXPECT_THAT(CheckConfig(config),
+              test::StatusIs(StatusCode::kNotFound, HasSubstr("items.fltab")));
+}
+
+TEST_F(DaemonTest, ReportsItsStatus) {
+  Start(Config("rees46.textproto"));
+  ASSERT_THAT(client_->PushEvents(Click(3, SomeItem(0), 1)), test::IsOk());
+  ASSERT_THAT(
+      client_->GetFeatures(FeatureRequest("profile").Entity("user_id", {3})),
+      test::IsOk());
+  const auto status = client_->GetStatus();
+  ASSERT_THAT(status, test::IsOk());
+  const v1::GetStatusResponse& s = status->proto();
+  EXPECT_TRUE(status->serving());
+  EXPECT_EQ(s.policy(), "slo_aware");
+  EXPECT_EQ(s.queries().answered(), 1U);
+  EXPECT_EQ(s.events().by_status().at("ACCEPTED"), 1U);
+  EXPECT_EQ(s.events().newest_sequence(), 1U);
+  EXPECT_EQ(s.table().keys(), 1U);
+  EXPECT_EQ(s.scheduler().workers_usable(), 2U);
+  EXPECT_EQ(s.threads_size(), 3);
+  EXPECT_FALSE(s.kernels().empty());
+  EXPECT_EQ(*client_->CheckHealth(), Health::kServing);
+  EXPECT_THAT(client_->CheckHealth("nobody"),
+              test::StatusIs(StatusCode::kNotFound, HasSubstr("no service")));
+}
+
+// Many callers at once, far beyond what two workers can compute: everybody is
+// answered, and nobody is told a lie.
+TEST_F(DaemonTest, AnswersEverybodyUnderOverload) {
+  Start(Config("rees46.textproto"));
+  constexpr int kQueries = 500;
+  std::atomic<int> answered{0};
+  std::atomic<int> wrong{0};
+  for (int i = 0; i < kQueries; ++i) {
+    client_->GetFeatures(
+        FeatureRequest("recommend")
+            .Entity("user_id", {i % 50})
+            .AddEvents(Click(i % 50, SomeItem(static_cast<uint32_t>(i)),
+                             static_cast<uint64_t>(i))),
+        [&](absl::StatusOr<FeatureAnswer> answer) {
+          if (!answer.ok()) {
+            ++wrong;
+          } else {
+            const auto freshness =
+                answer->Feature("next_items:items")->freshness();
+            const uint64_t own = answer->events(0).ingest_sequence(0);
+            if (freshness.obtained == Obtained::kRefreshed &&
+                freshness.as_of_sequence < own) {
+              ++wrong;
+            }
+          }
+          ++answered;
+          answered.notify_all();
+        });
+  }
+  for (int n = answered; n < kQueries; n = answered) answered.wait(n);
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST_F(DaemonTest, DrainsWithoutLosingAWaitingQuery) {
+  Start(Config("rees46.textproto"));
+  std::atomic<int> ok{0};
+  std::atomic<int> refused{0};
+  std::atomic<int> ended{0};
+  constexpr int kQueries = 100;
+  for (int i = 0; i < kQueries; ++i) {
+    client_->GetFeatures(
+        FeatureRequest("recommend")
+            .Entity("user_id", {i})
+            .AddEvents(Click(i, SomeItem(static_cast<uint32_t>(i)),
+                             static_cast<uint64_t>(i))),
+        [&](absl::StatusOr<FeatureAnswer> answer) {
+          if (answer.ok()) {
+            ++ok;
+          } else if (answer.status().code() == StatusCode::kUnavailable) {
+            ++refused;
+          }
+          ++ended;
+          ended.notify_all();
+        });
+  }
+  daemon_->Drain(/*hurry=*/false);
+  for (int n = ended; n < kQueries; n = ended) ended.wait(n);
+  // Answered, or refused before anything was done: never dropped.
+  EXPECT_EQ(ok + refused, kQueries);
+}
+
+TEST_F(DaemonTest, ServesTheFraudExampleToo) {
+  Start(Config("fraud.textproto"));
+  const auto status = client_->GetStatus();
+  ASSERT_THAT(status, test::IsOk());
+  EXPECT_EQ(status->proto().featurizers_size(), 0);
+}
+
+}  // namespace
+}  // namespace freshline::daemon
