@@ -12,6 +12,7 @@
 #include "registry/entity_key.h"
 #include "registry/validate.h"
 #include "schedule/policies.h"
+#include "schedule/recorder.h"
 #include "tests/support/fake_execution.h"
 #include "tests/support/status_matchers.h"
 
@@ -55,6 +56,15 @@ class DispatcherTest : public ::testing::Test {
  protected:
   void SetUp() override { Build("slo_aware", 1); }
 
+  // What a fresh estimator knows when a dispatcher begins.
+  static std::unique_ptr<estimate::Estimator> SeededEstimator() {
+    auto estimator = std::make_unique<estimate::Estimator>();
+    for (int i = 0; i < 50; ++i) {
+      estimator->Seed({kGroup, 1, 1}, 1, milliseconds(5));
+    }
+    return estimator;
+  }
+
   void Build(absl::string_view policy_name, uint32_t workers,
              size_t inbox_max = 1000) {
     dispatcher_.reset();
@@ -67,14 +77,15 @@ class DispatcherTest : public ::testing::Test {
         revision_->group(kGroup), false);
     function_ = function.get();
     functions_.push_back(std::move(function));
-    estimator_ = std::make_unique<estimate::Estimator>();
-    for (int i = 0; i < 50; ++i) {
-      estimator_->Seed({kGroup, 1, 1}, 1, milliseconds(5));
-    }
+    estimator_ = SeededEstimator();
     auto config = schedule::FindPolicy(policy_name);
     ASSERT_THAT(config, test::IsOk());
     config->background = false;
-    policy_ = schedule::MakePolicy(*config, estimator_.get(), {{1}});
+    config_ = *config;
+    inner_policy_ = schedule::MakePolicy(config_, estimator_.get(), {{1}});
+    policy_ = std::make_unique<schedule::PolicyRecorder>(inner_policy_.get(),
+                                                         100'000);
+    policy_->ListenTo(estimator_.get());
     pool_ = std::make_unique<test::FakeWorkerPool>(workers, 1);
     Dispatcher::Options options;
     options.guard.floor = milliseconds(2);
@@ -138,7 +149,9 @@ class DispatcherTest : public ::testing::Test {
   FunctionSet functions_;
   test::CountingFunction* function_ = nullptr;
   std::unique_ptr<estimate::Estimator> estimator_;
-  std::unique_ptr<schedule::Policy> policy_;
+  schedule::PolicyConfig config_;
+  std::unique_ptr<schedule::Policy> inner_policy_;
+  std::unique_ptr<schedule::PolicyRecorder> policy_;
   std::unique_ptr<test::FakeWorkerPool> pool_;
   InlineCosts costs_{1, milliseconds(5)};
   std::unique_ptr<Dispatcher> dispatcher_;
@@ -404,6 +417,14 @@ TEST_P(DispatcherPropertyTest, EveryQueryIsAnsweredOnceAndInTime) {
         ASSERT_GE(a.outcome->rows[0].as_of, a.want);
       }
     }
+    // The policy is pure: what it decided beside workers, a table and a clock,
+    // it decides again from its inputs alone.
+    const std::unique_ptr<estimate::Estimator> estimator = SeededEstimator();
+    const auto policy = schedule::MakePolicy(config_, estimator.get(), {{1}});
+    const schedule::ReplayResult replayed =
+        schedule::Replay(policy_->recording(), policy.get(), estimator.get());
+    ASSERT_FALSE(replayed.differs_at.has_value()) << replayed.difference;
+    ASSERT_GT(replayed.calls, 400U);  // one for each query at least
   }
 }
 
