@@ -105,8 +105,8 @@ void BM_Featurize(benchmark::State& state, const Kernels& kernels) {
     recommender.Recommend(batch, 20, scratch.get(), lists);
     benchmark::DoNotOptimize(lists.data());
   }
-  state.counters["ms_per_user"] =
-      benchmark::Counter(static_cast<double>(users) * 1e-3,
+  state.counters["per_user"] =
+      benchmark::Counter(static_cast<double>(users),
                          benchmark::Counter::kIsIterationInvariantRate |
                              benchmark::Counter::kInvert);
 }

@@ -10,7 +10,6 @@ namespace freshline::featurize::avx512 {
 namespace {
 
 constexpr size_t kGroupBytes = kBlockRows * kGroupColumns;
-constexpr size_t kTileQueries = 4;
 
 // VPDPBUSD multiplies unsigned by signed bytes: rows are read with 128 added,
 // and the sums begin at what that adds, negated.
@@ -31,8 +30,9 @@ __m512i LoadQuery(const int8_t* at) {
   return _mm512_set1_epi32(four);
 }
 
-// `kQueries` x `kBlocks` sums in registers hide the latency of VPDPBUSD.
-template <size_t kQueries, size_t kBlocks>
+// One block at a time: rows then come from memory in one stream, which the
+// processor fetches ahead. Two streams took twice as long.
+template <size_t kQueries>
 void Tile(const int8_t* blocks, size_t block_count, size_t groups,
           const int8_t* queries, int32_t* dots) {
   const size_t query_bytes = groups * kGroupColumns;
@@ -40,65 +40,39 @@ void Tile(const int8_t* blocks, size_t block_count, size_t groups,
   for (size_t q = 0; q < kQueries; ++q) {
     start[q] = Start(queries + q * query_bytes, groups);
   }
-  for (size_t b = 0; b + kBlocks <= block_count; b += kBlocks) {
-    __m512i sums[kQueries][kBlocks];
-    for (size_t q = 0; q < kQueries; ++q) {
-      for (size_t i = 0; i < kBlocks; ++i) sums[q][i] = start[q];
-    }
+  for (size_t b = 0; b < block_count; ++b) {
+    const int8_t* block = blocks + b * groups * kGroupBytes;
+    __m512i sums[kQueries];
+    for (size_t q = 0; q < kQueries; ++q) sums[q] = start[q];
     for (size_t g = 0; g < groups; ++g) {
-      __m512i rows[kBlocks];
-      for (size_t i = 0; i < kBlocks; ++i) {
-        rows[i] = LoadRows(blocks + ((b + i) * groups + g) * kGroupBytes);
-      }
+      const __m512i rows = LoadRows(block + g * kGroupBytes);
       for (size_t q = 0; q < kQueries; ++q) {
-        const __m512i query =
-            LoadQuery(queries + q * query_bytes + g * kGroupColumns);
-        for (size_t i = 0; i < kBlocks; ++i) {
-          sums[q][i] = _mm512_dpbusd_epi32(sums[q][i], rows[i], query);
-        }
+        sums[q] = _mm512_dpbusd_epi32(
+            sums[q], rows,
+            LoadQuery(queries + q * query_bytes + g * kGroupColumns));
       }
     }
     for (size_t q = 0; q < kQueries; ++q) {
-      for (size_t i = 0; i < kBlocks; ++i) {
-        _mm512_storeu_si512(dots + (q * block_count + b + i) * kBlockRows,
-                            sums[q][i]);
-      }
+      _mm512_storeu_si512(dots + (q * block_count + b) * kBlockRows, sums[q]);
     }
   }
 }
 
-template <size_t kQueries>
-void AllBlocks(const int8_t* blocks, size_t block_count, size_t groups,
-               const int8_t* queries, int32_t* dots) {
-  constexpr size_t kBlocks = kQueries == 1 ? 4 : 2;
-  // The rows of a query stand block_count blocks apart in `dots`: only whole
-  // multiples keep that with one call, so the rest goes one block at a time.
-  if (block_count % kBlocks == 0) {
-    Tile<kQueries, kBlocks>(blocks, block_count, groups, queries, dots);
-  } else {
-    Tile<kQueries, 1>(blocks, block_count, groups, queries, dots);
-  }
-}
+using TileFn = void (*)(const int8_t*, size_t, size_t, const int8_t*, int32_t*);
+constexpr TileFn kTiles[] = {Tile<1>, Tile<2>, Tile<3>, Tile<4>,
+                             Tile<5>, Tile<6>, Tile<7>, Tile<8>};
+constexpr size_t kTileQueries = sizeof(kTiles) / sizeof(kTiles[0]);
 
 }  // namespace
 
 void DotInt8(const int8_t* blocks, size_t block_count, size_t groups,
              const int8_t* queries, size_t query_count, int32_t* dots) {
-  const size_t query_bytes = groups * kGroupColumns;
-  const size_t rows = block_count * kBlockRows;
-  size_t q = 0;
-  for (; q + kTileQueries <= query_count; q += kTileQueries) {
-    AllBlocks<kTileQueries>(blocks, block_count, groups,
-                            queries + q * query_bytes, dots + q * rows);
-  }
-  if (q + 2 <= query_count) {
-    AllBlocks<2>(blocks, block_count, groups, queries + q * query_bytes,
-                 dots + q * rows);
-    q += 2;
-  }
-  if (q < query_count) {
-    AllBlocks<1>(blocks, block_count, groups, queries + q * query_bytes,
-                 dots + q * rows);
+  for (size_t q = 0; q < query_count; q += kTileQueries) {
+    const size_t left = query_count - q;
+    const size_t tile = left < kTileQueries ? left : kTileQueries;
+    kTiles[tile - 1](blocks, block_count, groups,
+                     queries + q * groups * kGroupColumns,
+                     dots + q * block_count * kBlockRows);
   }
 }
 

@@ -17,7 +17,7 @@ namespace freshline::featurize {
 // first-level cache for all vectors.
 //
 // Working memory of one thread: everything is allocated by the constructor.
-// Cost: one pass over the rows, bound by memory up to about 4 vectors.
+// Cost: one pass over the rows, bound by memory up to about 8 vectors.
 class TopScan {
  public:
   static constexpr size_t kTopMax = 256;
@@ -39,7 +39,7 @@ class TopScan {
  private:
   static constexpr size_t kChunkBlocks = 16;
   static constexpr size_t kChunkRows = kChunkBlocks * kBlockRows;
-  static constexpr size_t kTileVectors = 4;
+  static constexpr size_t kTileVectors = 8;
   static constexpr size_t kHitsMax = 3 * kTopMax + kChunkRows;
 
   struct State {

@@ -58,7 +58,7 @@ TEST(KernelsTest, AllGiveExactIntegerProducts) {
   base::Rng rng(kSeed);
   for (const size_t groups : {1U, 5U, 16U, 256U}) {
     for (const size_t block_count : {1U, 2U, 3U, 8U}) {
-      for (size_t query_count = 1; query_count <= 9; ++query_count) {
+      for (size_t query_count = 1; query_count <= 17; ++query_count) {
         const auto blocks = Bytes(
             block_count * groups * kBlockRows * kGroupColumns, -128, &rng);
         const auto queries =

@@ -78,8 +78,8 @@ TEST(TopScanTest, FindsExactlyTheBestInAnyBatchAndOnAnyKernels) {
   base::Rng rng(kSeed);
   // Few categories: many rows are nearly equal, and compete.
   const auto table = OpenShop(MakeShop({.items = 3001, .padding = 77}));
-  TopScan scan(*table, 7);
-  for (const size_t count : {1U, 2U, 3U, 5U, 7U}) {
+  TopScan scan(*table, 17);
+  for (const size_t count : {1U, 3U, 8U, 17U}) {
     for (const size_t top : {1U, 20U, 200U, 256U}) {
       const std::vector<float> vectors = RandomVectors(count, *table, &rng);
       for (const Kernels& kernels : RunnableKernels()) {
