@@ -52,9 +52,7 @@ struct TrainFlags {
 
 absl::Status Train(TrainFlags flags) {
   const auto time = [](std::string text) {
-    for (char& c : text) {
-      if (c == 'T') c = ' ';
-    }
+    if (text.size() > 10 && text[10] == 'T') text[10] = ' ';
     return ParseTraceTime(text);
   };
   TrainOptions& o = flags.options;

@@ -39,7 +39,7 @@ absl::StatusOr<TraceWindow> ResolveWindow(const std::string& trace,
   const size_t plus = window.rfind('+');
   int64_t seconds = 0;
   std::string start = window.substr(0, plus);
-  std::replace(start.begin(), start.end(), 'T', ' ');
+  if (start.size() > 10 && start[10] == 'T') start[10] = ' ';
   const absl::StatusOr<int64_t> start_us = ParseTraceTime(start);
   if (plus == std::string::npos || !start_us.ok() ||
       !absl::SimpleAtoi(window.substr(plus + 1), &seconds) || seconds < 1) {

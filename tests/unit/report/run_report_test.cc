@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/report/run_report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "tests/support/status_matchers.h"
+
+namespace freshline::bench {
+namespace {
+
+using ::testing::HasSubstr;
+
+RunReport SomeRun(const std::string& policy, double load) {
+  RunReport r;
+  r.policy = policy;
+  r.trace = {"trace.csv", "abc", 100, 10, 400'000, 1.5, 7};
+  r.slo_ms = 30;
+  r.load = load;
+  r.queries = 1000;
+  r.violations = 2;
+  r.violations_upper95 = 0.006;
+  r.echo = {1000, 1, 0.004};
+  r.latency_us = {1, 2, 3, 4, 5, 6};
+  r.quality.hr20 = 0.5;
+  r.quality.gap_closed = 0.9;
+  r.quality.gap_closed_low = 0.8;
+  r.quality.gap_closed_high = 0.95;
+  r.obtained = {{"REFRESHED", 900}, {"STALE_SHED", 98}};
+  r.client_limited = true;
+  r.featurizations = 901;
+  return r;
+}
+
+std::string FreshDirectory(const std::string& name) {
+  const std::string path = ::testing::TempDir() + name;
+  std::filesystem::remove_all(path);
+  return path;
+}
+
+TEST(RunReportTest, ReadsWhatItWrote) {
+  const std::string directory = FreshDirectory("report");
+  ReportHeader header;
+  header.command = "freshline-bench compare";
+  ASSERT_THAT(WriteReport(header, {SomeRun("slo_aware", 0.9)}, directory),
+              test::IsOk());
+  const auto runs = LoadReport(directory);
+  ASSERT_THAT(runs, test::IsOk());
+  ASSERT_EQ(runs->size(), 1U);
+  const RunReport& r = (*runs)[0];
+  EXPECT_EQ(r.policy, "slo_aware");
+  EXPECT_EQ(r.trace.superpose, 1.5);
+  EXPECT_EQ(r.trace.padded_items, 7U);
+  EXPECT_EQ(r.violations, 2U);
+  EXPECT_EQ(r.echo.violations, 1U);
+  EXPECT_EQ(r.latency_us.p999, 5);
+  EXPECT_EQ(r.quality.gap_closed_high, 0.95);
+  EXPECT_EQ(r.obtained.at("REFRESHED"), 900U);
+  EXPECT_TRUE(r.client_limited);
+  EXPECT_EQ(r.featurizations, 901U);
+}
+
+// Tools read these names: one that is renamed breaks them silently.
+TEST(RunReportTest, KeepsTheNamesOfSchemaOne) {
+  const std::string directory = FreshDirectory("names");
+  ASSERT_THAT(WriteReport({}, {SomeRun("edf", 1)}, directory), test::IsOk());
+  std::ifstream in(directory + "/report.json");
+  const std::string text((std::istreambuf_iterator<char>(in)), {});
+  for (const char* name : {"schema",
+                           "command",
+                           "commit",
+                           "build",
+                           "machine",
+                           "runs",
+                           "kind",
+                           "policy",
+                           "trace",
+                           "sha256",
+                           "superpose",
+                           "padded_items",
+                           "slo_ms",
+                           "gap_ms",
+                           "load",
+                           "seed",
+                           "duration_s",
+                           "client_limited",
+                           "dispatch_lag_us",
+                           "guard_us",
+                           "queries",
+                           "violations",
+                           "violations_upper95",
+                           "errors",
+                           "echo",
+                           "latency_us",
+                           "quality",
+                           "hr20",
+                           "mrr20",
+                           "ndcg20",
+                           "hr20_infinite",
+                           "hr20_never",
+                           "hr20_covisitation",
+                           "hr20_cheap",
+                           "hr20_popularity",
+                           "hr20_own_items",
+                           "gap_closed",
+                           "gap_closed_ci95",
+                           "obtained",
+                           "pending",
+                           "age_ms",
+                           "fraction_fresh",
+                           "featurizations",
+                           "wasted",
+                           "decision_ns",
+                           "calibration",
+                           "p99_coverage"}) {
+    EXPECT_THAT(text, HasSubstr("\"" + std::string(name) + "\"")) << name;
+  }
+}
+
+TEST(RunReportTest, SaysWhatIsWrongWithAReport) {
+  const std::string directory = FreshDirectory("broken");
+  EXPECT_THAT(
+      LoadReport(directory).status(),
+      test::StatusIs(absl::StatusCode::kNotFound, HasSubstr("report.json")));
+  std::filesystem::create_directories(directory);
+  for (const char* text :
+       {"", "{", "[]", R"({"schema": 2})", R"({"schema": 1, "runs": [{}]})",
+        R"({"schema": 1, "runs": [{"kind": 5}]})"}) {
+    std::ofstream(directory + "/report.json") << text;
+    EXPECT_THAT(LoadReport(directory).status(),
+                test::StatusIs(absl::StatusCode::kInvalidArgument,
+                               HasSubstr("report.json")))
+        << text;
+  }
+}
+
+TEST(RunReportTest, TheTableShowsTheFloorAndTheClientsOwnLimit) {
+  const std::string table = ReportTable({SomeRun("fifo", 2)});
+  EXPECT_THAT(table, HasSubstr("fifo"));
+  EXPECT_THAT(table, HasSubstr("0.2000"));  // violations, in percent
+  EXPECT_THAT(table, HasSubstr("0.1000"));  // the echo's
+  EXPECT_THAT(table, HasSubstr("client_limited"));
+}
+
+TEST(RunReportTest, DrawsACurvePerPolicy) {
+  const std::string directory = FreshDirectory("drawn");
+  const std::vector<RunReport> runs = {
+      SomeRun("slo_aware", 0.5), SomeRun("slo_aware", 2), SomeRun("edf", 0.5)};
+  ASSERT_THAT(WriteReport({}, runs, directory), test::IsOk());
+  ASSERT_THAT(DrawReport(runs, directory), test::IsOk());
+  std::ifstream in(directory + "/report.svg");
+  const std::string svg((std::istreambuf_iterator<char>(in)), {});
+  EXPECT_THAT(svg, HasSubstr("slo-aware"));
+  EXPECT_THAT(svg, HasSubstr("edf"));
+}
+
+}  // namespace
+}  // namespace freshline::bench
