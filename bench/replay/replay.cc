@@ -220,6 +220,26 @@ absl::StatusOr<Measured> SendAll(const ReplayOptions& options,
   return measured;
 }
 
+// What was asked for, before anything was measured.
+RunReport DescribeRun(const Workload& workload, const Slice& slice,
+                      const ReplayOptions& options) {
+  RunReport report;
+  report.trace = {workload.options().trace,
+                  workload.sha256(),
+                  slice.queries.size(),
+                  slice.users,
+                  workload.table().rows(),
+                  options.superpose,
+                  workload.table().rows() - workload.table().items()};
+  report.slo_ms = options.slo_ms;
+  report.gap_ms = options.gap_ms;
+  report.load = options.load;
+  report.seed = options.seed;
+  report.duration_s = static_cast<double>(workload.slice_seconds());
+  report.batch_max = options.daemon.batch_max;
+  return report;
+}
+
 }  // namespace
 
 absl::StatusOr<RunReport> RunReplay(Workload* workload,
@@ -267,20 +287,7 @@ absl::StatusOr<RunReport> RunReplay(Workload* workload,
   FRESHLINE_ASSIGN_OR_RETURN(const v1::GetStatusResponse after,
                              StatusOf(target));
 
-  RunReport report;
-  report.trace = {workload->options().trace,
-                  workload->sha256(),
-                  slice.queries.size(),
-                  slice.users,
-                  workload->table().rows(),
-                  options.superpose,
-                  workload->table().rows() - workload->table().items()};
-  report.slo_ms = options.slo_ms;
-  report.gap_ms = options.gap_ms;
-  report.load = options.load;
-  report.seed = options.seed;
-  report.duration_s = static_cast<double>(workload->slice_seconds());
-  report.batch_max = options.daemon.batch_max;
+  RunReport report = DescribeRun(*workload, slice, options);
   report.stalls = seen.count();
   report.stall_ms_max = base::ToMillis(seen.longest());
   FillStatus(before, after, &report);

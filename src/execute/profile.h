@@ -15,7 +15,7 @@
 namespace freshline::execute {
 
 struct ProfileOptions {
-  uint32_t runs = 20;  // per number of events and batch size; 0: no profile
+  uint32_t runs = 20;      // per number of events and batch size; 0: no profile
   uint32_t batch_max = 1;  // and at most the group's
   uint64_t seed = 1;
 };

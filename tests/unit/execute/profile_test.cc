@@ -58,8 +58,8 @@ struct Fixture {
 TEST(ProfileTest, SeedsTheEstimatorForEverySize) {
   Fixture f;
   const SlowFunction function(f.group, &f.clock);
-  ASSERT_THAT(ProfileGroup(f.group, f.source, function, {}, {100, 2, 1}, f.clock,
-                           &f.estimator, &f.costs),
+  ASSERT_THAT(ProfileGroup(f.group, f.source, function, {}, {100, 2, 1},
+                           f.clock, &f.estimator, &f.costs),
               test::IsOk());
   for (const uint32_t events : {1U, 2U, 4U}) {
     const double mean_ms =
