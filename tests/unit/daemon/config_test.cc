@@ -61,8 +61,8 @@ TEST(ConfigTest, TheLeastConfigurationHasTheDocumentedDefaults) {
   EXPECT_EQ(scheduler.quarantine_failures, 5u);
   EXPECT_EQ(scheduler.failure_backoff, std::chrono::seconds(1));
   EXPECT_EQ(config->estimator.profile_runs, 20u);
-  EXPECT_EQ(config->estimator.half_life_runs, 500u);
-  EXPECT_EQ(config->estimator.probe_interval, std::chrono::seconds(1));
+  EXPECT_EQ(config->estimator.half_life_runs, 64u);
+  EXPECT_EQ(config->estimator.probe_interval, std::chrono::milliseconds(100));
   EXPECT_EQ(config->table.keys_max, 10'000'000u);
   EXPECT_EQ(config->table.bytes_max, uint64_t{4} << 30);
   EXPECT_EQ(config->table.shards, 64u);
