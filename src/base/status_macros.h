@@ -13,12 +13,12 @@
   } while (false)
 
 // FRESHLINE_ASSIGN_OR_RETURN(auto x, Compute()); declares x or returns.
-#define FRESHLINE_ASSIGN_OR_RETURN(lhs, expression)                        \
-  FRESHLINE_ASSIGN_OR_RETURN_(FRESHLINE_CONCAT_(statusor_, __LINE__), lhs, \
-                              expression)
-#define FRESHLINE_ASSIGN_OR_RETURN_(tmp, lhs, expression) \
-  auto tmp = (expression);                                \
-  if (!tmp.ok()) return std::move(tmp).status();          \
+#define FRESHLINE_ASSIGN_OR_RETURN(lhs, expression)                            \
+  FRESHLINE_ASSIGN_OR_RETURN_INNER(FRESHLINE_CONCAT(statusor_, __LINE__), lhs, \
+                                   expression)
+#define FRESHLINE_ASSIGN_OR_RETURN_INNER(tmp, lhs, expression) \
+  auto tmp = (expression);                                     \
+  if (!tmp.ok()) return std::move(tmp).status();               \
   lhs = *std::move(tmp)
-#define FRESHLINE_CONCAT_(a, b) FRESHLINE_CONCAT_INNER_(a, b)
-#define FRESHLINE_CONCAT_INNER_(a, b) a##b
+#define FRESHLINE_CONCAT(a, b) FRESHLINE_CONCAT_INNER(a, b)
+#define FRESHLINE_CONCAT_INNER(a, b) a##b
