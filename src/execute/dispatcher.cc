@@ -55,7 +55,8 @@ std::optional<TicketId> Dispatcher::Submit(
   bool was_empty = false;
   if (stopping_.load(std::memory_order_relaxed) ||
       !inbox_.TryPush(std::move(message), &was_empty)) {
-    query = std::move(message.query);
+    // TryPush() took nothing.
+    query = std::move(message.query);  // NOLINT(bugprone-use-after-move)
     refused_full_.fetch_add(1, std::memory_order_relaxed);
     return std::nullopt;
   }

@@ -11,7 +11,6 @@
 namespace freshline::schedule {
 
 using base::Duration;
-using base::GroupId;
 using base::MonoTime;
 using base::Obtained;
 using base::RowId;
