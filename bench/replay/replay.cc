@@ -353,7 +353,10 @@ absl::StatusOr<double> MeasureCapacity(Workload* workload,
     FRESHLINE_ASSIGN_OR_RETURN(const v1::GetStatusResponse status,
                                daemon->Status());
     if (status.scheduler().jobs_queued() == 0) break;
-    last = {clock.Now(), status.scheduler().rows_computed()};
+    const uint64_t computed = status.scheduler().rows_computed();
+    if (!first.has_value() || computed > last.second) {
+      last = {clock.Now(), computed};
+    }
     if (!first.has_value()) first = last;
     pause.WaitUntil(clock.Now() + kPoll);
   }

@@ -107,8 +107,8 @@ MonoTime Dispatcher::Step() {
     next_publish_ = now + kPublishEvery;
   }
   const MonoTime wake = rooms_.policy->NextWake();
-  const bool active = !waiting_.empty() || busy_ > 0;
-  return active ? std::min(wake, next_publish_) : wake;
+  // What the last step changed must not stay unpublished while nothing comes.
+  return unpublished_ ? std::min(wake, next_publish_) : wake;
 }
 
 void Dispatcher::Run() {
@@ -238,6 +238,7 @@ void Dispatcher::TickIfDue() {
 }
 
 void Dispatcher::Apply() {
+  unpublished_ = true;
   // Answers first: a start copies snapshots, and must not overwrite the output
   // of the job that is being taken home.
   for (const Action& action : actions_.list) {
@@ -354,6 +355,7 @@ void Dispatcher::PublishStats() {
                       Duration(runs.actual_ns.Quantile(0.5)),
                       Duration(runs.actual_ns.Quantile(0.99)), calibration});
   }
+  unpublished_ = false;
   base::MutexLock lock(&stats_mu_);
   published_ = stats;
   published_groups_ = std::move(groups);

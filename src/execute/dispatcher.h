@@ -168,6 +168,7 @@ class Dispatcher {
   uint32_t busy_ = 0;
   DispatcherStats own_;
   base::MonoTime next_publish_ = base::kInfinitePast;
+  bool unpublished_ = false;
 
   mutable base::Mutex stats_mu_;
   DispatcherStats published_ ABSL_GUARDED_BY(stats_mu_);

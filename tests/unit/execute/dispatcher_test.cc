@@ -298,6 +298,18 @@ TEST_F(DispatcherTest, ACancelledQueryIsDestroyedUnsent) {
   EXPECT_EQ(dispatcher_->Stats().cancelled, 1U);
 }
 
+TEST_F(DispatcherTest, TheLastChangeIsPublishedThoughNothingFollows) {
+  const auto [row, sequence] = Click(1);
+  Ask(row, sequence, milliseconds(30));
+  dispatcher_->Step();
+  pool_->Finish(0, milliseconds(5));
+  dispatcher_->Step();
+  RunFor(seconds(1));  // wakes by itself; nothing comes
+  EXPECT_EQ(dispatcher_->Stats().rows_computed, 1U);
+  EXPECT_EQ(dispatcher_->Stats().workers_busy, 0U);
+  EXPECT_EQ(dispatcher_->Stats().policy.tickets_waiting, 0U);
+}
+
 TEST_F(DispatcherTest, AFullInboxGivesTheQueryBack) {
   Build("slo_aware", 1, /*inbox_max=*/4);
   const auto [row, sequence] = Click(1);
