@@ -304,21 +304,19 @@ absl::StatusOr<RunReport> RunReplay(Workload* workload,
 
 absl::StatusOr<double> MeasureCapacity(Workload* workload,
                                        DaemonOptions options) {
-  constexpr size_t kUsers = 3000;
+  constexpr size_t kUsers = 8000;  // below the bound on queued rows
   constexpr base::Duration kPoll = std::chrono::milliseconds(100);
   options.policy = "eager_fifo";
   options.batch_max = 1;
   options.directory += "/capacity";
-  FRESHLINE_ASSIGN_OR_RETURN(const PreparedSlice* prepared,
-                             workload->Prepare(1));
+  FRESHLINE_ASSIGN_OR_RETURN(const Slice slice, workload->Cut(10));
   // The state of each user at its query, as the replay will see it.
   std::vector<Click> clicks;
   absl::flat_hash_set<int64_t> users;
-  for (const Click& c : prepared->slice.queries) {
+  for (const Click& c : slice.queries) {
     if (users.size() < kUsers) users.insert(c.user);
   }
-  for (const auto* part :
-       {&prepared->slice.warm_up, &prepared->slice.queries}) {
+  for (const auto* part : {&slice.warm_up, &slice.queries}) {
     for (const Click& c : *part) {
       if (users.contains(c.user)) clicks.push_back(c);
     }
