@@ -30,7 +30,9 @@ using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
 // The real daemon on a free port of loopback, with the shipped definitions of
-// the shop and a small table trained on generated clicks.
+// the shop and a small table trained on generated clicks. Workers of ordinary
+// class, as other tests may keep every core busy, and no background refresh, as
+// it may overtake the query that is looked at.
 class DaemonTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
@@ -55,8 +57,8 @@ class DaemonTest : public ::testing::Test {
         absl::StrCat("listen: \"127.0.0.1:0\" definitions: \"",
                      FRESHLINE_CONFIG_DIR, "/", definitions,
                      "\" item_table_dir: \"", Directory(),
-                     "\" scheduler { workers: 2 } estimator { profile_runs: "
-                     "3 } ",
+                     "\" scheduler { workers: 2 worker_class: NORMAL "
+                     "background: false } estimator { profile_runs: 3 } ",
                      more),
         "test.textproto", 2);
     EXPECT_THAT(config, test::IsOk());
