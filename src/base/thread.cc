@@ -12,9 +12,9 @@ SchedClass SetOwnSchedClass(SchedClass wanted) {
   sched_param param{};
   int policy = SCHED_OTHER;
   if (wanted == SchedClass::kIdle) policy = SCHED_IDLE;
-  if (wanted == SchedClass::kRealtime) {
+  if (wanted == SchedClass::kRealtime || wanted == SchedClass::kRealtimeHigh) {
     policy = SCHED_FIFO;
-    param.sched_priority = 1;
+    param.sched_priority = wanted == SchedClass::kRealtime ? 1 : 2;
   }
   // pid 0 is the calling thread. Asking the kernel what it did, instead of
   // trusting the return value, also covers sandboxes that pretend.
@@ -23,7 +23,9 @@ SchedClass SetOwnSchedClass(SchedClass wanted) {
     case SCHED_IDLE:
       return SchedClass::kIdle;
     case SCHED_FIFO:
-      return SchedClass::kRealtime;
+      sched_getparam(0, &param);
+      return param.sched_priority > 1 ? SchedClass::kRealtimeHigh
+                                      : SchedClass::kRealtime;
     default:
       return SchedClass::kNormal;
   }
@@ -41,6 +43,8 @@ absl::string_view SchedClassName(SchedClass sched_class) {
       return "idle";
     case SchedClass::kRealtime:
       return "realtime";
+    case SchedClass::kRealtimeHigh:
+      return "realtime-high";
     case SchedClass::kNormal:
       return "normal";
   }

@@ -10,9 +10,10 @@ namespace freshline::base {
 
 // How the kernel schedules a thread against the others.
 enum class SchedClass {
-  kNormal,    // SCHED_OTHER
-  kIdle,      // SCHED_IDLE: runs only when nothing else wants the core
-  kRealtime,  // SCHED_FIFO, lowest priority; needs CAP_SYS_NICE
+  kNormal,        // SCHED_OTHER
+  kIdle,          // SCHED_IDLE: gives way to everything else
+  kRealtime,      // SCHED_FIFO, lowest priority; needs CAP_SYS_NICE
+  kRealtimeHigh,  // SCHED_FIFO, above kRealtime; needs CAP_SYS_NICE
 };
 
 // Moves the calling thread into `wanted` and returns the class it has now,
@@ -23,7 +24,7 @@ SchedClass SetOwnSchedClass(SchedClass wanted);
 // sets its timer slack to 1 ns.
 void PrepareThread(absl::string_view name, bool punctual);
 
-// "normal", "idle" or "realtime".
+// "normal", "idle", "realtime" or "realtime-high".
 absl::string_view SchedClassName(SchedClass sched_class);
 
 // CPU time that the calling thread has consumed, in nanoseconds.

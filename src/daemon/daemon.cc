@@ -256,9 +256,10 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(
   std::atomic<int> dispatcher_class{-1};
   rep->dispatcher_thread = std::thread([r = rep.get(), &dispatcher_class] {
     base::PrepareThread("dispatcher", /*punctual=*/true);
-    const base::SchedClass granted = base::SetOwnSchedClass(
-        r->config.scheduler.dispatcher_realtime ? base::SchedClass::kRealtime
-                                                : base::SchedClass::kNormal);
+    const base::SchedClass granted =
+        base::SetOwnSchedClass(r->config.scheduler.dispatcher_realtime
+                                   ? base::SchedClass::kRealtimeHigh
+                                   : base::SchedClass::kNormal);
     dispatcher_class = static_cast<int>(granted);
     dispatcher_class.notify_all();
     r->dispatcher->Run();

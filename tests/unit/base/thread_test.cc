@@ -20,6 +20,7 @@ int KernelPolicyOf(SchedClass sched_class) {
     case SchedClass::kIdle:
       return SCHED_IDLE;
     case SchedClass::kRealtime:
+    case SchedClass::kRealtimeHigh:
       return SCHED_FIFO;
   }
   return -1;
@@ -33,7 +34,8 @@ void InThread(F f) {
 
 TEST(ThreadTest, ReportsTheClassThatTheKernelGave) {
   for (const SchedClass wanted :
-       {SchedClass::kNormal, SchedClass::kIdle, SchedClass::kRealtime}) {
+       {SchedClass::kNormal, SchedClass::kIdle, SchedClass::kRealtime,
+        SchedClass::kRealtimeHigh}) {
     InThread([wanted] {
       const int before = sched_getscheduler(0);
       const SchedClass got = SetOwnSchedClass(wanted);
@@ -80,6 +82,7 @@ TEST(ThreadTest, EveryClassHasAName) {
   EXPECT_EQ(SchedClassName(SchedClass::kNormal), "normal");
   EXPECT_EQ(SchedClassName(SchedClass::kIdle), "idle");
   EXPECT_EQ(SchedClassName(SchedClass::kRealtime), "realtime");
+  EXPECT_EQ(SchedClassName(SchedClass::kRealtimeHigh), "realtime-high");
 }
 
 TEST(ThreadTest, CpuTimeCountsOnlyOwnWork) {
