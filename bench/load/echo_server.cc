@@ -151,6 +151,7 @@ absl::StatusOr<std::unique_ptr<EchoServer>> EchoServer::Start(
   }
   rep->poller = std::thread([r = rep.get()] {
     base::PrepareThread("echo", /*punctual=*/true);
+    base::SetOwnSchedClass(base::SchedClass::kRealtime);
     void* tag = nullptr;
     bool ok = false;
     while (r->queue->Next(&tag, &ok)) static_cast<EchoCall*>(tag)->Proceed(ok);

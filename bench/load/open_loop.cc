@@ -110,6 +110,7 @@ void LoadResult::Append(LoadResult other, base::Duration slo) {
   latency_ns.Merge(other.latency_ns);
   push_errors += other.push_errors;
   sender_cpu += other.sender_cpu;
+  sched_class = other.sched_class;
   Summarize(slo, *this);
 }
 
@@ -131,6 +132,7 @@ absl::StatusOr<std::unique_ptr<OpenLoopRunner>> OpenLoopRunner::Create(
   raw.completion_threads = options.completion_threads;
   raw.outstanding_max = 10'000'000;
   raw.thread_name = "completion";
+  raw.sched_class = options.sched_class;
   FRESHLINE_ASSIGN_OR_RETURN(auto client,
                              client::RawClient::Create(std::move(raw)));
   FRESHLINE_RETURN_IF_ERROR(client->WaitConnected(base::Clock::Real().Now() +
@@ -201,7 +203,7 @@ void OpenLoopRunner::SendPush(Session& session, size_t index) {
 
 void OpenLoopRunner::SendAll(Session& session) {
   base::PrepareThread("sender", /*punctual=*/true);
-  base::SetOwnSchedClass(options_.sender_class);
+  session.result.sched_class = base::SetOwnSchedClass(options_.sched_class);
   const int64_t cpu_before = base::ThreadCpuNanos();
   const auto& requests = session.requests;
   size_t push = 0;
@@ -252,17 +254,24 @@ LoadResult OpenLoopRunner::Run(absl::Span<const LoadRequest> requests,
   return std::move(session.result);
 }
 
-AlternatingResult RunAlternating(const LoadSide& daemon, const LoadSide& echo,
-                                 absl::Span<const LoadRequest> requests,
-                                 base::Duration block) {
+absl::StatusOr<AlternatingResult> RunAlternating(
+    const LoadSide& daemon, const LoadSide& echo,
+    absl::Span<const LoadRequest> requests, base::Duration block) {
   FRESHLINE_CHECK(block > base::Duration());
   AlternatingResult result;
   const auto run = [&](const LoadSide& active, const LoadSide& idle,
                        absl::Span<const LoadRequest> part,
-                       base::Duration origin, LoadResult& into) {
+                       base::Duration origin,
+                       LoadResult& into) -> absl::Status {
     if (idle.process != nullptr) idle.process->Pause();
     if (active.process != nullptr) active.process->Resume();
-    into.Append(active.runner->Run(part, origin), active.runner->options().slo);
+    FRESHLINE_ASSIGN_OR_RETURN(const std::unique_ptr<OpenLoopRunner> runner,
+                               OpenLoopRunner::Create(active.options));
+    into.Append(runner->Run(part, origin), active.options.slo);
+    return absl::OkStatus();
+  };
+  const auto resume = [](const LoadSide& side) {
+    if (side.process != nullptr) side.process->Resume();
   };
   for (size_t begin = 0; begin < requests.size();) {
     const base::Duration origin = requests[begin].offset;
@@ -271,12 +280,17 @@ AlternatingResult RunAlternating(const LoadSide& daemon, const LoadSide& echo,
         [&](const LoadRequest& r) { return r.offset < origin + block; });
     const auto part = requests.subspan(
         begin, static_cast<size_t>(end - requests.begin()) - begin);
-    run(daemon, echo, part, origin, result.daemon);
-    run(echo, daemon, part, origin, result.echo);
+    absl::Status status = run(daemon, echo, part, origin, result.daemon);
+    if (status.ok()) status = run(echo, daemon, part, origin, result.echo);
+    if (!status.ok()) {
+      resume(daemon);
+      resume(echo);
+      return status;
+    }
     begin += part.size();
   }
-  if (daemon.process != nullptr) daemon.process->Resume();
-  if (echo.process != nullptr) echo.process->Resume();
+  resume(daemon);
+  resume(echo);
   return result;
 }
 

@@ -153,14 +153,15 @@ absl::StatusOr<std::unique_ptr<DaemonUnderTest>> DaemonUnderTest::Start(
   process.start_timeout = std::chrono::seconds(60);
   FRESHLINE_ASSIGN_OR_RETURN(daemon->process_, ProcessRunner::Start(process));
   daemon->target_ = absl::StrCat("127.0.0.1:", daemon->process_->port());
-  ClientOptions client;
-  client.target = daemon->target_;
-  FRESHLINE_ASSIGN_OR_RETURN(daemon->client_, Client::Create(client));
   return daemon;
 }
 
-absl::StatusOr<v1::GetStatusResponse> DaemonUnderTest::Status() {
-  FRESHLINE_ASSIGN_OR_RETURN(const DaemonStatus status, client_->GetStatus());
+absl::StatusOr<v1::GetStatusResponse> DaemonUnderTest::Status() const {
+  ClientOptions options;
+  options.target = target_;
+  FRESHLINE_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client,
+                             Client::Create(options));
+  FRESHLINE_ASSIGN_OR_RETURN(const DaemonStatus status, client->GetStatus());
   return status.proto();
 }
 

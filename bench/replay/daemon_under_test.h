@@ -35,15 +35,14 @@ class DaemonUnderTest {
 
   const std::string& target() const { return target_; }
   ProcessRunner& process() { return *process_; }
-  Client& client() { return *client_; }
 
-  absl::StatusOr<v1::GetStatusResponse> Status();
+  // Asks over a connection of its own, which ends with the call.
+  absl::StatusOr<v1::GetStatusResponse> Status() const;
 
  private:
   DaemonUnderTest() = default;
   std::string target_;
   std::unique_ptr<ProcessRunner> process_;
-  std::unique_ptr<Client> client_;
 };
 
 struct WarmUpReport {

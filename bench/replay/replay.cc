@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/histogram.h"
 #include "base/status_macros.h"
+#include "base/thread.h"
 #include "base/waker.h"
 #include "bench/load/open_loop.h"
 #include "bench/load/stall_watcher.h"
@@ -76,6 +77,7 @@ void FillServed(const Slice& slice, const LoadResult& load,
   report->violation_episodes = load.violations.episodes;
   report->errors = load.errors;
   report->client_limited = load.client_limited;
+  report->client_class = std::string(base::SchedClassName(load.sched_class));
   report->dispatch_lag_us_p99 =
       static_cast<double>(load.dispatch_lag_ns.Quantile(0.99)) / 1e3;
   report->latency_us = QuantilesOf(load.latency_ns, 1e3);
@@ -182,15 +184,15 @@ absl::StatusOr<std::unique_ptr<ProcessRunner>> StartEcho(
   return ProcessRunner::Start(process);
 }
 
-absl::StatusOr<std::unique_ptr<OpenLoopRunner>> RunnerFor(
-    const std::string& target, const ReplayOptions& options, bool is_echo) {
+LoadOptions LoadFor(const std::string& target, const ReplayOptions& options,
+                    bool is_echo) {
   LoadOptions load;
   load.target = target;
   load.slo = Millis(options.slo_ms);
   load.gap = Millis(options.gap_ms);
   load.send_budget = !is_echo;
   if (!is_echo) load.served_feature = kServedFeature;
-  return OpenLoopRunner::Create(load);
+  return load;
 }
 
 struct Measured {
@@ -202,19 +204,21 @@ absl::StatusOr<Measured> SendAll(const ReplayOptions& options,
                                  const std::string& target,
                                  ProcessRunner* daemon, ProcessRunner* echo,
                                  const EncodedQueries& queries) {
-  FRESHLINE_ASSIGN_OR_RETURN(const std::unique_ptr<OpenLoopRunner> runner,
-                             RunnerFor(target, options, false));
+  const LoadOptions load = LoadFor(target, options, false);
   Measured measured;
   if (echo == nullptr) {
+    FRESHLINE_ASSIGN_OR_RETURN(const std::unique_ptr<OpenLoopRunner> runner,
+                               OpenLoopRunner::Create(load));
     measured.daemon = runner->Run(queries.requests);
     return measured;
   }
   FRESHLINE_ASSIGN_OR_RETURN(
-      const std::unique_ptr<OpenLoopRunner> echo_runner,
-      RunnerFor(absl::StrCat("127.0.0.1:", echo->port()), options, true));
-  AlternatingResult both =
-      RunAlternating({runner.get(), daemon}, {echo_runner.get(), echo},
-                     queries.requests, Millis(options.echo_block_s * 1e3));
+      AlternatingResult both,
+      RunAlternating(
+          {load, daemon},
+          {LoadFor(absl::StrCat("127.0.0.1:", echo->port()), options, true),
+           echo},
+          queries.requests, Millis(options.echo_block_s * 1e3)));
   measured.daemon = std::move(both.daemon);
   measured.echo = std::move(both.echo);
   return measured;

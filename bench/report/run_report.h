@@ -35,6 +35,7 @@ struct RunReport {
   double duration_s = 0;
   bool client_limited = false;
   double dispatch_lag_us_p99 = 0;
+  std::string client_class;  // of the client's threads, as the kernel said
   double guard_us = 0;
   uint32_t workers = 0;
   uint32_t batch_max = 1;

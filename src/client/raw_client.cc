@@ -245,6 +245,9 @@ void RawClient::SendUncopied(Method method, absl::string_view request,
 
 void RawClient::Poll(Poller& poller) {
   base::PrepareThread(options_.thread_name, /*punctual=*/true);
+  if (options_.sched_class != base::SchedClass::kNormal) {
+    base::SetOwnSchedClass(options_.sched_class);
+  }
   void* tag = nullptr;
   bool ok = false;
   while (poller.queue.Next(&tag, &ok)) Finish(poller, static_cast<Call*>(tag));

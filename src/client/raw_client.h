@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/thread.h"
 #include "base/time.h"
 
 namespace freshline::client {
@@ -26,8 +27,10 @@ struct RawOptions {
   int receive_bytes_max = 64 << 20;
   base::Duration keepalive_time = std::chrono::seconds(60);
   base::Duration keepalive_timeout = std::chrono::seconds(20);
-  // Completion threads get 1 ns timer slack and this name.
+  // Completion threads get 1 ns timer slack, this name, and this class where
+  // the kernel grants it.
   std::string thread_name = "client";
+  base::SchedClass sched_class = base::SchedClass::kNormal;
 };
 
 // Sends serialised requests and hands back serialised answers: the transport

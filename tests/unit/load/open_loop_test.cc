@@ -247,14 +247,14 @@ TEST(RunAlternatingTest, GivesBothTheSameQueriesInBlocks) {
   };
   FakeFeatureStore daemon({.get_features = answer(0)});
   FakeFeatureStore echo({.get_features = answer(100)});
-  auto daemon_runner =
-      Connect({.target = daemon.target(), .slo = std::chrono::seconds(10)});
-  auto echo_runner =
-      Connect({.target = echo.target(), .slo = std::chrono::seconds(10)});
+  const auto side = [](const std::string& target) {
+    return LoadSide{{.target = target, .slo = std::chrono::seconds(10)}};
+  };
   const Trace trace(6);
-  const AlternatingResult result =
-      RunAlternating({daemon_runner.get()}, {echo_runner.get()}, trace.requests,
-                     milliseconds(4));
+  const auto both = RunAlternating(side(daemon.target()), side(echo.target()),
+                                   trace.requests, milliseconds(4));
+  ASSERT_THAT(both, IsOk());
+  const AlternatingResult& result = *both;
   EXPECT_EQ(result.daemon.records.size(), 6u);
   EXPECT_EQ(result.echo.records.size(), 6u);
   EXPECT_EQ(result.daemon.violations.queries, 6u);
