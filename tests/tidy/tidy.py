@@ -39,9 +39,10 @@ BANNED = (
             'base::Mutex: ThreadSanitizer cannot see the prebuilt one'),
     _banned(r'\bstd::(recursive_|shared_|timed_)?mutex\b'
             r'|\bstd::(lock_guard|unique_lock|scoped_lock|shared_lock)\b'
-            r'|\bstd::condition_variable(_any)?\b',
+            r'|\bstd::condition_variable(_any)?\b|\bpthread_(mutex|cond)_\w+',
             'base::Mutex, base::MutexLock, base::CondVar: they carry the '
-            'annotations of the thread-safety analysis', 'src/base/mutex.h'),
+            'annotations of the thread-safety analysis and inherit priority',
+            'src/base/mutex.h'),
     _banned(r'\b(steady|system|high_resolution)_clock\b',
             'base::Clock, so that a test can own the time'),
     _banned(r'\b(clock_gettime|gettimeofday)\b|(?<![\w:.>])time\((nullptr|0)\)',

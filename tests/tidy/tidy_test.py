@@ -159,6 +159,7 @@ class BannedTest(TidyTest):
             'void F(std::string_view s);', 'absl::optional<int> x;',
             'absl::Mutex mu;', 'std::mutex mu;', 'std::unique_lock<M> l(mu);',
             'std::condition_variable cv;', 'std::shared_mutex mu;',
+            'pthread_mutex_t mu;',
             'auto t = std::chrono::steady_clock::now();',
             'auto t = std::chrono::system_clock::now();',
             'clock_gettime(CLOCK_MONOTONIC, &ts);', 'auto t = time(nullptr);',
@@ -185,7 +186,7 @@ class BannedTest(TidyTest):
             '/* steady_clock', '   std::views */')) + '\n')
 
     def test_allows_each_where_it_is_made(self):
-        self.expect_tidy('banned', 'src/base/mutex.h', 'std::mutex mu;\n')
+        self.expect_tidy('banned', 'src/base/mutex.h', 'pthread_mutex_t mu;\n')
         self.expect_tidy('banned', 'src/base/clock.cc',
                          'clock_gettime(CLOCK_REALTIME, &ts);\n')
 

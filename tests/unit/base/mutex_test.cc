@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/mutex.h"
 
+#include <atomic>
+#include <fstream>
+#include <string>
 #include <thread>
 #include <vector>
 
+#include "base/clock.h"
+#include "base/thread.h"
 #include "gtest/gtest.h"
 
 namespace freshline::base {
@@ -47,6 +52,48 @@ TEST(MutexTest, TryLockTellsWhetherItIsHeld) {
     EXPECT_FALSE(elsewhere());
   }
   EXPECT_TRUE(elsewhere());
+}
+
+// Of the calling thread, as the kernel schedules it now: negative in a realtime
+// class, its own or a borrowed one.
+int OwnPriority() {
+  std::ifstream stat("/proc/thread-self/stat");
+  std::string text;
+  std::getline(stat, text);
+  // The name, in parentheses, may hold anything; field 18 is the 16th after it.
+  size_t at = text.rfind(')');
+  for (int field = 2; field < 18; ++field) at = text.find(' ', at + 1);
+  return std::stoi(text.substr(at));
+}
+
+TEST(MutexTest, ARealtimeThreadThatWaitsLendsTheHolderItsClass) {
+  const Clock& clock = Clock::Real();
+  std::atomic<SchedClass> granted{SchedClass::kRealtime};
+  int before = 0;
+  int lent = 0;
+  int after = 0;
+  std::thread([&] {
+    SetOwnSchedClass(SchedClass::kIdle);
+    before = OwnPriority();
+    Mutex mu;
+    mu.Lock();
+    std::thread waiter([&] {
+      granted = SetOwnSchedClass(SchedClass::kRealtime);
+      mu.Lock();
+      mu.Unlock();
+    });
+    const MonoTime give_up = clock.Now() + std::chrono::seconds(20);
+    while ((lent = OwnPriority()) >= 0 && clock.Now() < give_up &&
+           granted == SchedClass::kRealtime) {
+    }
+    mu.Unlock();
+    waiter.join();
+    after = OwnPriority();
+  }).join();
+  if (granted != SchedClass::kRealtime) GTEST_SKIP() << "no CAP_SYS_NICE";
+  EXPECT_GE(before, 0);
+  EXPECT_LT(lent, 0);
+  EXPECT_GE(after, 0);
 }
 
 TEST(CondVarTest, HandsTurnsBackAndForth) {
