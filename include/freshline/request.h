@@ -56,7 +56,7 @@ class FeatureRequest {
                          absl::Span<const std::string> values);
 
   // Events to apply before answering, in order: the answer has seen them.
-  FeatureRequest& AddEvents(EventRows events);
+  FeatureRequest& AddEvents(const EventRows& events);
 
   // Time from the request's arrival at the daemon to its answer. Not called:
   // the feature service's SLO. 0: the stored answer at once.

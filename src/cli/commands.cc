@@ -56,7 +56,7 @@ absl::StatusOr<FeatureRequest> MakeRequest(const GetFlags& flags,
   for (const std::string& event : flags.events) {
     FRESHLINE_ASSIGN_OR_RETURN(EventRows rows,
                                ParseEvent(event, flags.producer, now_us));
-    request.AddEvents(std::move(rows));
+    request.AddEvents(rows);
   }
   if (!flags.budget.empty()) {
     FRESHLINE_ASSIGN_OR_RETURN(const auto budget,
@@ -126,7 +126,7 @@ absl::Status WithFile(const std::string& path, std::istream& in, Use use) {
     return absl::InvalidArgumentError(
         absl::StrCat(path, ": cannot be opened for reading"));
   }
-  const absl::Status status = use(file);
+  absl::Status status = use(file);
   if (status.code() != absl::StatusCode::kDataLoss) return status;
   return absl::DataLossError(absl::StrCat(path, ": ", status.message()));
 }
@@ -188,7 +188,7 @@ absl::Status RunPush(const CommonFlags& common, const PushFlags& flags,
   }
   FRESHLINE_ASSIGN_OR_RETURN(const auto client, Connect(common));
   PushTally tally;
-  const absl::Status status =
+  absl::Status status =
       flags.json_path.empty()
           ? WithFile(flags.csv_path, in,
                      [&](std::istream& file) {

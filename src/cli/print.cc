@@ -115,6 +115,7 @@ void PrintRepeated(const Message& message, const FieldDescriptor& field,
   const Reflection& reflection = *message.GetReflection();
   std::vector<std::string> header;
   const auto& type = *field.message_type();
+  header.reserve(static_cast<size_t>(type.field_count()));
   for (int i = 0; i < type.field_count(); ++i) {
     header.push_back(type.field(i)->name());
   }
@@ -122,6 +123,7 @@ void PrintRepeated(const Message& message, const FieldDescriptor& field,
   for (int i = 0; i < reflection.FieldSize(message, &field); ++i) {
     const Message& element = reflection.GetRepeatedMessage(message, &field, i);
     std::vector<std::string> cells;
+    cells.reserve(header.size());
     for (int f = 0; f < type.field_count(); ++f) {
       cells.push_back(ScalarText(element, *type.field(f)));
     }

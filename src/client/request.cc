@@ -166,7 +166,7 @@ FeatureRequest& FeatureRequest::Entity(absl::string_view join_key,
   return *this;
 }
 
-FeatureRequest& FeatureRequest::AddEvents(EventRows events) {
+FeatureRequest& FeatureRequest::AddEvents(const EventRows& events) {
   *request_->add_events() = events.proto();
   return *this;
 }
