@@ -208,6 +208,9 @@ absl::Status Daemon::Rep::StartServer() {
     options.listen.push_back(FormatListenAddress(address));
   }
   options.pollers = config.rpc.pollers;
+  options.poller_class = config.rpc.poller_realtime
+                             ? base::SchedClass::kRealtime
+                             : base::SchedClass::kNormal;
   options.receive_bytes_max = config.rpc.receive_bytes_max;
   options.send_bytes_max = config.rpc.send_bytes_max;
   options.streams_per_connection_max = config.rpc.streams_per_connection_max;
@@ -290,6 +293,10 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(
 
   auto daemon = std::unique_ptr<Daemon>(new Daemon(std::move(rep)));
   FRESHLINE_RETURN_IF_ERROR(daemon->rep_->StartServer());
+  for (const auto& thread : daemon->rep_->server->threads()) {
+    spdlog::info("thread {} runs as {}", thread.name,
+                 std::string(base::SchedClassName(thread.sched_class)));
+  }
   daemon->rep_->WritePortFile();
   return daemon;
 }

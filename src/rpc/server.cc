@@ -48,6 +48,8 @@ struct CallContext {
   v1::FeatureStore::AsyncService features;
   v1::Operations::AsyncService operations;
   HealthService health;
+  std::vector<Server::ServingThread> threads;
+  std::atomic<uint32_t> threads_ready{0};
   std::atomic<bool> draining{false};
   std::atomic<uint32_t> in_flight{0};
 
@@ -191,6 +193,12 @@ class GetStatusCall final
   void PostNext() override { new GetStatusCall(server_, queue_); }
   void Handle() override {
     server_->rooms.status(response_);
+    for (const Server::ServingThread& thread : server_->threads) {
+      v1::ThreadStatus* out = response_->add_threads();
+      out->set_name(thread.name);
+      out->set_sched_class(
+          std::string(base::SchedClassName(thread.sched_class)));
+    }
     response_->set_phase(server_->draining ? v1::DRAINING : v1::SERVING);
     Finish(absl::OkStatus());
   }
@@ -210,6 +218,8 @@ struct Server::Rep {
   bool shut_down = false;
 
   void Configure(grpc::ServerBuilder* builder);
+  void StartThreads();
+  void Post(grpc::ServerCompletionQueue* queue);
   void Poll(size_t index);
 };
 
@@ -252,8 +262,37 @@ void Server::Rep::Configure(grpc::ServerBuilder* builder) {
   }
 }
 
+// Returns when every thread has been told its class: the status, which reads
+// the list, cannot be asked before.
+void Server::Rep::StartThreads() {
+  for (size_t i = 0; i < queues.size(); ++i) {
+    context.threads.push_back(
+        {absl::StrCat("poller-", i), base::SchedClass::kNormal});
+  }
+  for (size_t i = 0; i < queues.size(); ++i) {
+    pollers.emplace_back([this, i] { Poll(i); });
+  }
+  const auto all = static_cast<uint32_t>(context.threads.size());
+  for (uint32_t ready = 0; ready < all; ready = context.threads_ready) {
+    context.threads_ready.wait(ready);
+  }
+}
+
+void Server::Rep::Post(grpc::ServerCompletionQueue* queue) {
+  for (int i = 0; i < kPostedCalls; ++i) {
+    new GetFeaturesCall(&context, queue);
+    new PushEventsCall(&context, queue);
+  }
+  new GetStatusCall(&context, queue);
+  context.health.Post(queue);
+}
+
 void Server::Rep::Poll(size_t index) {
-  base::PrepareThread(absl::StrCat("poller-", index), /*punctual=*/true);
+  Server::ServingThread& self = context.threads[index];
+  base::PrepareThread(self.name, /*punctual=*/true);
+  self.sched_class = base::SetOwnSchedClass(context.options.poller_class);
+  context.threads_ready.fetch_add(1);
+  context.threads_ready.notify_all();
   void* tag = nullptr;
   bool ok = false;
   while (queues[index]->Next(&tag, &ok)) {
@@ -292,19 +331,14 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options,
         absl::StrCat("listen: cannot bind \"", address,
                      "\": it is in use, or no address of this machine"));
   }
-  for (const auto& queue : rep->queues) {
-    for (int i = 0; i < kPostedCalls; ++i) {
-      new GetFeaturesCall(&rep->context, queue.get());
-      new PushEventsCall(&rep->context, queue.get());
-    }
-    new GetStatusCall(&rep->context, queue.get());
-    rep->context.health.Post(queue.get());
-  }
-  for (size_t i = 0; i < rep->queues.size(); ++i) {
-    rep->pollers.emplace_back([r = rep.get(), i] { r->Poll(i); });
-  }
+  rep->StartThreads();
+  for (const auto& queue : rep->queues) rep->Post(queue.get());
   rep->context.health.SetServing(true);
   return std::unique_ptr<Server>(new Server(std::move(rep)));
+}
+
+const std::vector<Server::ServingThread>& Server::threads() const {
+  return rep_->context.threads;
 }
 
 int Server::port(size_t i) const { return rep_->ports[i]; }

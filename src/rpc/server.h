@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
+#include "base/thread.h"
 #include "freshline/v1/operations.pb.h"
 #include "ingest/ingest.h"
 #include "serve/feature_server.h"
@@ -18,6 +19,7 @@ namespace freshline::rpc {
 struct ServerOptions {
   std::vector<std::string> listen;  // "host:port" or "unix:/path"
   uint32_t pollers = 1;
+  base::SchedClass poller_class = base::SchedClass::kNormal;
   uint32_t receive_bytes_max = 4 << 20;
   uint32_t send_bytes_max = 16 << 20;
   uint32_t streams_per_connection_max = 1024;
@@ -41,8 +43,8 @@ class Server {
     const base::Clock* clock;
     serve::FeatureServer* features;
     ingest::EventIngest* ingest;
-    // Fills everything but the counters that the server itself keeps. Called
-    // on a poller.
+    // Fills everything but the phase and the server's own threads. Called on a
+    // poller.
     std::function<void(v1::GetStatusResponse*)> status;
   };
 
@@ -53,6 +55,13 @@ class Server {
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
+
+  // Every thread of the server, with the class that the kernel granted.
+  struct ServingThread {
+    std::string name;
+    base::SchedClass sched_class = base::SchedClass::kNormal;
+  };
+  const std::vector<ServingThread>& threads() const;
 
   // The port bound by listen[i]; 0 for a Unix socket.
   int port(size_t i) const;

@@ -218,6 +218,7 @@ RpcConfig ReadRpc(const Section& in, const v1::Rpc& from, bool loopback) {
   out.memory_quota_bytes =
       in.Count(FRESHLINE_FIELD(memory_quota_bytes), kMemoryQuotaBytes);
   out.reflection = from.has_reflection() ? from.reflection() : loopback;
+  out.poller_realtime = !from.has_poller_realtime() || from.poller_realtime();
   for (const auto& [field, bytes] :
        {std::pair{"receive_bytes_max", out.receive_bytes_max},
         std::pair{"send_bytes_max", out.send_bytes_max}}) {

@@ -82,6 +82,7 @@ struct RpcConfig {
   base::Duration drain_timeout{};
   uint32_t memory_quota_bytes = 0;
   bool reflection = false;
+  bool poller_realtime = true;
   friend bool operator==(const RpcConfig&, const RpcConfig&) = default;
 };
 

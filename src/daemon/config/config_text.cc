@@ -48,6 +48,7 @@ void PrintRpc(const RpcConfig& from, v1::Rpc* out) {
   out->set_drain_timeout_ms(Millis(from.drain_timeout));
   out->set_memory_quota_bytes(from.memory_quota_bytes);
   out->set_reflection(from.reflection);
+  out->set_poller_realtime(from.poller_realtime);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
+#include "base/thread.h"
 #include "bench/trace/catalogue.h"
 #include "bench/trace/generator.h"
 #include "bench/train/train.h"
@@ -87,6 +88,13 @@ class DaemonTest : public ::testing::Test {
     static const auto table =
         *featurize::ItemTable::Open(Directory() + "/items.fltab", 64);
     return table->item(i);
+  }
+
+  // What the kernel makes of a thread that asks for `wanted`.
+  static base::SchedClass Granted(base::SchedClass wanted) {
+    base::SchedClass granted{};
+    std::thread([&] { granted = base::SetOwnSchedClass(wanted); }).join();
+    return granted;
   }
 
   std::unique_ptr<Daemon> daemon_;
@@ -240,11 +248,23 @@ TEST_F(DaemonTest, ReportsItsStatus) {
   EXPECT_EQ(s.events().newest_sequence(), 1U);
   EXPECT_EQ(s.table().keys(), 1U);
   EXPECT_EQ(s.scheduler().workers_usable(), 2U);
-  EXPECT_EQ(s.threads_size(), 3);
+  // The dispatcher, two workers and what the server runs.
+  ASSERT_EQ(s.threads_size(), 4);
+  EXPECT_EQ(s.threads(3).name(), "poller-0");
+  EXPECT_EQ(s.threads(3).sched_class(),
+            base::SchedClassName(Granted(base::SchedClass::kRealtime)));
   EXPECT_FALSE(s.kernels().empty());
   EXPECT_EQ(*client_->CheckHealth(), Health::kServing);
   EXPECT_THAT(client_->CheckHealth("nobody"),
               test::StatusIs(StatusCode::kNotFound, HasSubstr("no service")));
+}
+
+TEST_F(DaemonTest, PollersAreOrdinaryThreadsWhereAsked) {
+  Start(Config("rees46.textproto", "rpc { poller_realtime: false }"));
+  const auto status = client_->GetStatus();
+  ASSERT_THAT(status, test::IsOk());
+  ASSERT_EQ(status->proto().threads_size(), 4);
+  EXPECT_EQ(status->proto().threads(3).sched_class(), "normal");
 }
 
 // Many callers at once, far beyond what two workers can compute: everybody is

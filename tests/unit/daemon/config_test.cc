@@ -85,6 +85,7 @@ TEST(ConfigTest, TheRpcDefaultsAreTheDocumentedOnes) {
   EXPECT_EQ(rpc.drain_timeout, std::chrono::seconds(25));
   EXPECT_EQ(rpc.memory_quota_bytes, 256u << 20);
   EXPECT_TRUE(rpc.reflection);
+  EXPECT_TRUE(rpc.poller_realtime);
 }
 
 TEST(ConfigTest, ReflectionIsOffByDefaultWhereOthersReachIt) {
@@ -272,6 +273,7 @@ TEST(ConfigTest, PrintedConfigurationIsCompleteAndReadsBackEqual) {
         rows_per_request_max: 27 events_per_request_max: 28
         drain_delay_ms: 29 drain_timeout_ms: 30
         memory_quota_bytes: 3100000 reflection: true
+        poller_realtime: false
       })");
   ASSERT_THAT(config, IsOk());
   const std::string text = PrintConfig(*config);
