@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "bench/score/states.h"
 
 namespace freshline::bench {
 namespace {
@@ -32,21 +33,6 @@ struct State {
   size_t begin = 0;
   size_t end = 0;
 };
-
-// One longer than what is served shows a tie at the cut.
-constexpr size_t kTop = kListLength + 1;
-
-uint8_t PessimisticRank(const RankedList& list, int64_t truth) {
-  const auto found =
-      std::find_if(list.begin(), list.end(),
-                   [&](const RankedItem& r) { return r.item == truth; });
-  if (found == list.end()) return 0;
-  const auto tied_end = std::find_if(
-      found, list.end(),
-      [&](const RankedItem& r) { return r.score != found->score; });
-  const auto rank = static_cast<size_t>(tied_end - list.begin());
-  return rank <= kListLength ? static_cast<uint8_t>(rank) : uint8_t{0};
-}
 
 // Keeps what a model scored: fillers have negative scores.
 void DropFillers(RankedList* list) {
@@ -73,7 +59,7 @@ class ModelRanker {
 
   std::array<Ranks, kModelRows> Run() {
     ListUses();
-    recommender_.Popular(kTop, &popular_);
+    recommender_.Popular(kListTop, &popular_);
     std::vector<std::thread> threads;
     for (int i = 1; i < options_.threads; ++i) {
       threads.emplace_back([this] { Work(); });
@@ -124,29 +110,18 @@ class ModelRanker {
       const size_t n = std::min(kUsersMax, states_.size() - begin);
       std::vector<featurize::Clicks> users;
       for (size_t i = 0; i < n; ++i) {
-        ListClicks(uses_[states_[begin + i].begin], &clicks[i]);
+        const Use& use = uses_[states_[begin + i].begin];
+        ListClicks(trace_, pool_, set_, {use.user, use.prefix},
+                   options_.last_events, &clicks[i]);
         users.emplace_back(clicks[i]);
       }
       if (options_.full_model) {
-        recommender_.Recommend(users, kTop, scratch.get(),
+        recommender_.Recommend(users, kListTop, scratch.get(),
                                std::span(lists).first(n));
       }
       for (size_t i = 0; i < n; ++i) {
         RankState(states_[begin + i], clicks[i], lists[i], scratch.get());
       }
-    }
-  }
-
-  // Newest first, as many as the definition keeps.
-  void ListClicks(const Use& use, std::vector<ClickedItem>* out) const {
-    out->clear();
-    const std::vector<uint32_t>& timeline = set_.timelines[use.user];
-    const size_t n = std::min<size_t>(use.prefix, options_.last_events);
-    for (size_t k = 0; k < n; ++k) {
-      const Click& click = trace_.clicks[timeline[use.prefix - 1 - k]];
-      out->push_back({click.item, featurize::ItemAttributes{
-                                      click.category, pool_.text(click.brand),
-                                      click.price}});
     }
   }
 
@@ -166,14 +141,14 @@ class ModelRanker {
                  featurize::Scratch* scratch) {
     ranks(ModelRow::kPopularity)[query] = PessimisticRank(popular_, truth);
     RankedList list;
-    recommender_.OwnItems(clicks, kTop, scratch, &list);
+    recommender_.OwnItems(clicks, kListTop, scratch, &list);
     DropFillers(&list);
     ranks(ModelRow::kOwnItems)[query] = PessimisticRank(list, truth);
-    recommender_.CoVisitation(clicks, 0, kTop, scratch, &list);
+    recommender_.CoVisitation(clicks, 0, kListTop, scratch, &list);
     DropFillers(&list);
     ranks(ModelRow::kCoVisitation)[query] = PessimisticRank(list, truth);
-    recommender_.CoVisitation(clicks, options_.cheap_own_weight, kTop, scratch,
-                              &list);
+    recommender_.CoVisitation(clicks, options_.cheap_own_weight, kListTop,
+                              scratch, &list);
     ranks(ModelRow::kCheap)[query] = PessimisticRank(list, truth);
   }
 

@@ -6,16 +6,12 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <filesystem>
-#include <memory>
 #include <span>
-#include <string>
 #include <vector>
 
-#include "base/random.h"
 #include "bench/score/quality.h"
 #include "bench/trace/reader.h"
-#include "bench/train/train.h"
+#include "tests/support/aisle_trace.h"
 #include "tests/support/status_matchers.h"
 
 namespace freshline::bench {
@@ -23,47 +19,9 @@ namespace {
 
 constexpr int64_t kSecond = 1'000'000;
 
-std::shared_ptr<const featurize::ItemTable> Train(std::span<const Click> clicks,
-                                                  const StringPool& pool) {
-  const std::string path = (std::filesystem::path(::testing::TempDir()) /
-                            "freshline_models_test.fltab")
-                               .string();
-  const auto contents = BuildItemTable(clicks, pool, {}, {});
-  EXPECT_THAT(contents, test::IsOk());
-  EXPECT_THAT(featurize::WriteItemTable(path, *contents), test::IsOk());
-  auto table = featurize::ItemTable::Open(path, 64);
-  EXPECT_THAT(table, test::IsOk());
-  std::filesystem::remove(path);
-  return *table;
-}
-
-// Shoppers who each walk along one of 40 aisles of 25 items, so that the next
-// click is predictable from the last, and from the aisle.
 class ModelsTest : public ::testing::Test {
  protected:
-  static constexpr int64_t kItemsPerAisle = 25;
-
-  void Walk(uint64_t seed) {
-    base::Rng rng(seed);
-    for (int64_t step = 0; step < 40; ++step) {
-      for (int64_t user = 0; user < 60; ++user) {
-        const int64_t visit = step / 8;
-        const auto aisle = static_cast<int64_t>(
-            base::MixBits(static_cast<uint64_t>(user * 100 + visit)) % 40);
-        Click click;
-        click.time_us = step * 20 * kSecond + user * 1000;
-        click.user = user;
-        click.session = static_cast<uint64_t>(user * 100 + visit);
-        click.item = aisle * kItemsPerAisle +
-                     (step % 8 * 2 + static_cast<int64_t>(rng.Below(2))) %
-                         kItemsPerAisle;
-        click.category = aisle;
-        click.brand = pool_.Intern("brand");
-        click.price = 10 + static_cast<double>(click.item % kItemsPerAisle);
-        clicks_.push_back(click);
-      }
-    }
-  }
+  void Walk(uint64_t seed) { clicks_ = test::WalkAisles(seed, &pool_); }
   double HitRate(const QuerySet& set, ModelRow row) const {
     return Summarise(set, ranks_[static_cast<size_t>(row)]).hr20;
   }
@@ -76,7 +34,7 @@ class ModelsTest : public ::testing::Test {
 TEST_F(ModelsTest, RowsStandInTheirOrderOnAPredictableTrace) {
   Walk(1);
   const size_t begin = clicks_.size() / 2;
-  const auto table = Train(std::span(clicks_).first(begin), pool_);
+  const auto table = test::TrainTable(std::span(clicks_).first(begin), pool_);
   const ScoringTrace trace = {clicks_, begin, clicks_.size()};
   const auto set = FindTruths(trace);
   ASSERT_THAT(set, test::IsOk());
@@ -95,7 +53,7 @@ TEST_F(ModelsTest, RowsStandInTheirOrderOnAPredictableTrace) {
 TEST_F(ModelsTest, DoesNotDependOnThreads) {
   Walk(2);
   const size_t begin = clicks_.size() / 2;
-  const auto table = Train(std::span(clicks_).first(begin), pool_);
+  const auto table = test::TrainTable(std::span(clicks_).first(begin), pool_);
   const ScoringTrace trace = {clicks_, begin, clicks_.size()};
   const auto set = FindTruths(trace);
   ASSERT_THAT(set, test::IsOk());
@@ -109,7 +67,7 @@ TEST_F(ModelsTest, DoesNotDependOnThreads) {
 
 TEST_F(ModelsTest, AStateWithoutClicksIsAnsweredByPopularity) {
   Walk(3);
-  const auto table = Train(clicks_, pool_);
+  const auto table = test::TrainTable(clicks_, pool_);
   const ScoringTrace trace = {clicks_, 0, clicks_.size()};
   const auto set = FindTruths(trace);
   ASSERT_THAT(set, test::IsOk());
@@ -129,7 +87,7 @@ TEST_F(ModelsTest, TiesCountAgainstTheModel) {
     click.item = i;
     clicks_.push_back(click);
   }
-  const auto table = Train(clicks_, pool_);
+  const auto table = test::TrainTable(clicks_, pool_);
   const ScoringTrace trace = {clicks_, 0, clicks_.size()};
   const auto set = FindTruths(trace);
   ASSERT_THAT(set, test::IsOk());
@@ -175,7 +133,8 @@ TEST(RealRowsTest, ReproducesTheTableOfTheRecipe) {
   };
   const ScoringTrace trace = {*clicks, index_of("2019-10-01 02:40:00"),
                               index_of("2019-10-01 02:50:00")};
-  const auto table = Train(std::span(*clicks).first(trace.queries_begin), pool);
+  const auto table =
+      test::TrainTable(std::span(*clicks).first(trace.queries_begin), pool);
   const auto set = FindTruths(trace);
   ASSERT_THAT(set, test::IsOk());
   const auto ranks = RankModels(trace, pool, *set, table, {});

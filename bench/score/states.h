@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "bench/score/models.h"
+#include "bench/score/queries.h"
+#include "bench/trace/click.h"
+#include "featurize/recommend.h"
+
+// States of users as the models see them, and places in what they answer.
+
+namespace freshline::bench {
+
+// One longer than what is served shows a tie at the cut.
+inline constexpr size_t kListTop = kListLength + 1;
+
+// A user with the first `prefix` clicks of the user's timeline.
+struct UserState {
+  uint32_t user = 0;
+  Prefix prefix = 0;
+  friend bool operator==(const UserState&, const UserState&) = default;
+
+  template <typename H>
+  friend H AbslHashValue(H h, const UserState& s) {
+    return H::combine(std::move(h), s.user, s.prefix);
+  }
+};
+
+// Lists the clicks of a state, newest first, at most `last_events`. Views of
+// strings in `pool`.
+void ListClicks(const ScoringTrace& trace, const StringPool& pool,
+                const QuerySet& set, UserState state, uint32_t last_events,
+                std::vector<featurize::ClickedItem>* out);
+
+// The place of `truth` in `list`, the worst among those of its score; 0 beyond
+// kListLength.
+uint8_t PessimisticRank(const featurize::RankedList& list, int64_t truth);
+
+}  // namespace freshline::bench
