@@ -29,19 +29,22 @@ RunReport::Quantiles ParseQuantiles(const json& j) {
 }
 
 json QualityJson(const RunReport::Quality& q) {
-  return {{"hr20", q.hr20},
-          {"mrr20", q.mrr20},
-          {"ndcg20", q.ndcg20},
-          {"hr20_infinite", q.hr20_infinite},
-          {"hr20_never", q.hr20_never},
-          {"hr20_covisitation", q.hr20_covisitation},
-          {"hr20_cheap", q.hr20_cheap},
-          {"hr20_popularity", q.hr20_popularity},
-          {"hr20_own_items", q.hr20_own_items},
-          {"hr20_minus_one", q.hr20_minus_one},
-          {"gap_closed", q.gap_closed},
-          {"gap_closed_ci95", {q.gap_closed_low, q.gap_closed_high}},
-          {"scored", q.scored}};
+  json j = {{"hr20", q.hr20},
+            {"mrr20", q.mrr20},
+            {"ndcg20", q.ndcg20},
+            {"hr20_infinite", q.hr20_infinite},
+            {"hr20_never", q.hr20_never},
+            {"hr20_covisitation", q.hr20_covisitation},
+            {"hr20_cheap", q.hr20_cheap},
+            {"hr20_popularity", q.hr20_popularity},
+            {"hr20_own_items", q.hr20_own_items},
+            {"hr20_minus_one", q.hr20_minus_one},
+            {"gap_closed", q.gap_closed},
+            {"gap_closed_ci95", {q.gap_closed_low, q.gap_closed_high}},
+            {"scored", q.scored}};
+  if (q.value_captured) j["value_captured"] = *q.value_captured;
+  if (q.value_bound) j["value_bound"] = *q.value_bound;
+  return j;
 }
 
 RunReport::Quality ParseQuality(const json& j) {
@@ -60,6 +63,12 @@ RunReport::Quality ParseQuality(const json& j) {
   q.gap_closed_low = j.at("gap_closed_ci95").at(0);
   q.gap_closed_high = j.at("gap_closed_ci95").at(1);
   q.scored = j.at("scored");
+  const auto optional = [&](const char* name) -> std::optional<double> {
+    if (!j.contains(name)) return std::nullopt;
+    return j.at(name).get<double>();
+  };
+  q.value_captured = optional("value_captured");
+  q.value_bound = optional("value_bound");
   return q;
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -68,6 +69,9 @@ struct RunReport {
     double gap_closed = 0;
     double gap_closed_low = 0, gap_closed_high = 0;  // 95 %
     uint64_t scored = 0;
+    // Of the value of fresh answers, the share that the run has captured and
+    // an upper bound on what any policy could have. Simulated runs only.
+    std::optional<double> value_captured, value_bound;
   } quality;
 
   std::map<std::string, uint64_t> obtained;

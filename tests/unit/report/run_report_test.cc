@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <optional>
 
 #include "tests/support/status_matchers.h"
 
@@ -61,6 +62,23 @@ TEST(RunReportTest, ReadsWhatItWrote) {
   EXPECT_EQ(r.obtained.at("REFRESHED"), 900U);
   EXPECT_TRUE(r.client_limited);
   EXPECT_EQ(r.featurizations, 901U);
+}
+
+TEST(RunReportTest, KeepsWhatOnlySimulatedRunsHave) {
+  const std::string directory = FreshDirectory("simulated");
+  RunReport simulated = SomeRun("slo_aware", 2);
+  simulated.kind = "simulated";
+  simulated.quality.value_captured = 0.5;
+  simulated.quality.value_bound = 0.625;
+  ASSERT_THAT(WriteReport({}, {simulated, SomeRun("slo_aware", 2)}, directory),
+              test::IsOk());
+  const auto runs = LoadReport(directory);
+  ASSERT_THAT(runs, test::IsOk());
+  EXPECT_EQ((*runs)[0].kind, "simulated");
+  EXPECT_EQ((*runs)[0].quality.value_captured, 0.5);
+  EXPECT_EQ((*runs)[0].quality.value_bound, 0.625);
+  EXPECT_EQ((*runs)[1].kind, "live");
+  EXPECT_EQ((*runs)[1].quality.value_bound, std::nullopt);
 }
 
 // Tools read these names: one that is renamed breaks them silently.
