@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/load/echo_server.h"
 
-#include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/grpcpp.h>
 
 #include <atomic>
@@ -14,7 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/thread.h"
-#include "freshline/v1/feature_store.pb.h"
+#include "freshline/v1/feature_store.grpc.pb.h"
 
 namespace freshline::bench {
 namespace {
@@ -37,50 +36,62 @@ void Scan(const std::vector<int8_t>& table, const std::atomic<bool>& stop) {
   }
 }
 
-// One slot: accepts a call, reads its request, answers, and makes its
-// successor. Deletes itself.
+using Writer = grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>;
+// Requests and answers as bytes: nothing is parsed.
+using RawService = v1::FeatureStore::WithRawMethod_GetFeatures<
+    v1::FeatureStore::WithRawMethod_PushEvents<v1::FeatureStore::Service>>;
+
+// One slot for calls of one method: accepts a call with its request, answers,
+// and makes its successor. Deletes itself.
 class EchoCall {
  public:
-  EchoCall(grpc::AsyncGenericService& service, grpc::ServerCompletionQueue& cq,
-           const grpc::ByteBuffer& answer)
-      : service_(service), cq_(cq), answer_(answer), stream_(&context_) {
-    service_.RequestCall(&context_, &stream_, &cq_, &cq_, this);
+  // Lets the service accept one call of the method.
+  using Post = void (*)(RawService&, grpc::ServerContext*, grpc::ByteBuffer*,
+                        Writer*, grpc::ServerCompletionQueue*, void* tag);
+
+  EchoCall(RawService& service, grpc::ServerCompletionQueue& cq,
+           const grpc::ByteBuffer& answer, Post post)
+      : service_(service),
+        cq_(cq),
+        answer_(answer),
+        post_(post),
+        writer_(&context_) {
+    post_(service_, &context_, &request_, &writer_, &cq_, this);
   }
 
   // The last operation ended; `ok` is gRPC's.
   void Proceed(bool ok) {
-    switch (state_) {
-      case State::kAccepting:
-        if (!ok) break;  // the server shuts down
-        new EchoCall(service_, cq_, answer_);
-        state_ = State::kReading;
-        stream_.Read(&request_, this);
-        return;
-      case State::kReading:
-        state_ = State::kAnswering;
-        if (ok) {
-          stream_.WriteAndFinish(answer_, grpc::WriteOptions(),
-                                 grpc::Status::OK, this);
-        } else {
-          stream_.Finish(grpc::Status::CANCELLED, this);
-        }
-        return;
-      case State::kAnswering:
-        break;
+    if (answered_ || !ok) {  // not ok: the server shuts down
+      delete this;
+      return;
     }
-    delete this;
+    new EchoCall(service_, cq_, answer_, post_);
+    answered_ = true;
+    writer_.Finish(answer_, grpc::Status::OK, this);
   }
 
  private:
-  enum class State { kAccepting, kReading, kAnswering };
-
-  grpc::AsyncGenericService& service_;
+  RawService& service_;
   grpc::ServerCompletionQueue& cq_;
   const grpc::ByteBuffer& answer_;
-  State state_ = State::kAccepting;
-  grpc::GenericServerContext context_;
-  grpc::GenericServerAsyncReaderWriter stream_;
+  const Post post_;
+  bool answered_ = false;
+  grpc::ServerContext context_;
+  Writer writer_;
   grpc::ByteBuffer request_;
+};
+
+constexpr EchoCall::Post kPosts[] = {
+    [](RawService& service, grpc::ServerContext* context,
+       grpc::ByteBuffer* request, Writer* writer,
+       grpc::ServerCompletionQueue* cq, void* tag) {
+      service.RequestGetFeatures(context, request, writer, cq, cq, tag);
+    },
+    [](RawService& service, grpc::ServerContext* context,
+       grpc::ByteBuffer* request, Writer* writer,
+       grpc::ServerCompletionQueue* cq, void* tag) {
+      service.RequestPushEvents(context, request, writer, cq, cq, tag);
+    },
 };
 
 void WritePort(const std::string& path, int port) {
@@ -94,7 +105,7 @@ void WritePort(const std::string& path, int port) {
 }  // namespace
 
 struct EchoServer::Rep {
-  grpc::AsyncGenericService service;
+  RawService service;
   std::unique_ptr<grpc::ServerCompletionQueue> queue;
   std::unique_ptr<grpc::Server> server;
   grpc::ByteBuffer answer;
@@ -137,7 +148,7 @@ absl::StatusOr<std::unique_ptr<EchoServer>> EchoServer::Start(
   builder.SetMaxReceiveMessageSize(kAnswerMax);
   builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(),
                            &rep->port);
-  builder.RegisterAsyncGenericService(&rep->service);
+  builder.RegisterService(&rep->service);
   rep->queue = builder.AddCompletionQueue();
   rep->server = builder.BuildAndStart();
   if (rep->server == nullptr || rep->port == 0) {
@@ -147,7 +158,9 @@ absl::StatusOr<std::unique_ptr<EchoServer>> EchoServer::Start(
   if (options.listen.rfind("unix:", 0) == 0) rep->port = 0;
   constexpr int kSlots = 64;  // calls that may arrive within one poll
   for (int i = 0; i < kSlots; ++i) {
-    new EchoCall(rep->service, *rep->queue, rep->answer);
+    for (const EchoCall::Post post : kPosts) {
+      new EchoCall(rep->service, *rep->queue, rep->answer, post);
+    }
   }
   rep->poller = std::thread([r = rep.get()] {
     base::PrepareThread("echo", /*punctual=*/true);

@@ -11,8 +11,8 @@ namespace freshline::bench {
 
 struct EchoOptions {
   std::string listen = "127.0.0.1:0";  // or "unix:/path"
-  // What every call is answered with, whatever its method and request; at most
-  // 64 MiB. EchoAnswer() makes one of a given size.
+  // What every GetFeatures and PushEvents is answered with, whatever the
+  // request; at most 64 MiB. EchoAnswer() makes one of a given size.
   std::string answer;
   // Threads under SCHED_IDLE that scan a table of scan_bytes each round, as
   // the daemon's workers would: the floor stands beside the same load of the
@@ -28,7 +28,8 @@ struct EchoOptions {
 std::string EchoAnswer(size_t bytes);
 
 // The least that a gRPC server can do, made as the daemon's front end is: the
-// asynchronous API with one polling thread, requests read and never decoded.
+// asynchronous API, unary calls, one polling thread; requests are read and
+// never decoded.
 // What violates an SLO here, the machine and gRPC alone did. Its thread runs
 // under SCHED_FIFO where that is granted, as the daemon's pollers do.
 //
