@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/status_macros.h"
 #include "bench/commands/commands.h"
+#include "bench/replay/pooled.h"
 #include "bench/replay/workload.h"
 #include "bench/report/run_report.h"
 #include "bench/trace/generator.h"
@@ -83,7 +84,7 @@ absl::Status Train(TrainFlags flags) {
 absl::Status Report(const std::string& directory) {
   FRESHLINE_ASSIGN_OR_RETURN(const std::vector<RunReport> runs,
                              LoadReport(directory));
-  std::cout << ReportTable(runs);
+  std::cout << ReportTable(runs) << "\n" << PooledTable(PoolViolations(runs));
   FRESHLINE_RETURN_IF_ERROR(DrawReport(runs, directory));
   Say("drew " + directory + "/report.svg");
   return absl::OkStatus();

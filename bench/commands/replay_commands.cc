@@ -7,8 +7,10 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/clock.h"
 #include "base/status_macros.h"
 #include "bench/commands/commands.h"
+#include "bench/replay/pooled.h"
 #include "bench/replay/replay.h"
 #include "bench/replay/workload.h"
 #include "bench/report/run_report.h"
@@ -78,7 +80,7 @@ absl::Status Finish(const Invocation& call, const Flags& flags,
   header.build = std::string(version::Build());
   header.machine = DescribeMachine();
   FRESHLINE_RETURN_IF_ERROR(WriteReport(header, runs, flags.out));
-  std::cout << ReportTable(runs);
+  std::cout << ReportTable(runs) << "\n" << PooledTable(PoolViolations(runs));
   Say("wrote " + flags.out + "/report.json");
   return absl::OkStatus();
 }
@@ -126,50 +128,99 @@ absl::Status Replay(const Invocation& call, Flags flags) {
   return Finish(call, flags, {run});
 }
 
-void ApplyPreset(Flags* flags) {
+// One run of a comparison.
+struct PlannedRun {
+  double load = 1;
+  double slo_ms = 30;
+  std::string policy;
+  double echo_block_s = 0;  // 0: no echo
+};
+
+// Loads outermost, policies innermost: neighbours in time are compared.
+absl::StatusOr<std::vector<PlannedRun>> PlanCross(const Flags& flags) {
+  FRESHLINE_ASSIGN_OR_RETURN(const std::vector<double> loads,
+                             Numbers("--loads", flags.loads));
+  FRESHLINE_ASSIGN_OR_RETURN(const std::vector<double> slos,
+                             Numbers("--slo", flags.slos));
+  std::vector<PlannedRun> plan;
+  for (const double load : loads) {
+    for (const double slo : slos) {
+      for (const absl::string_view policy :
+           absl::StrSplit(flags.policies, ',')) {
+        plan.push_back({load, slo, std::string(policy), flags.echo_block_s});
+      }
+    }
+  }
+  return plan;
+}
+
+// Ours at every load and SLO in turns with the echo, so that violations pool;
+// the other policies where gaps are compared.
+std::vector<PlannedRun> PlanFull(double echo_block_s) {
+  std::vector<PlannedRun> plan;
+  for (const double load : {0.5, 0.9, 1.5, 2.0, 3.0}) {
+    for (const double slo : {10.0, 50.0, 30.0}) {
+      plan.push_back({load, slo, "slo_aware", echo_block_s});
+    }
+    for (const char* policy :
+         {"edf", "fifo", "stale_then_refresh", "eager_fifo"}) {
+      plan.push_back({load, 30, policy, 0});
+    }
+  }
+  return plan;
+}
+
+absl::StatusOr<std::vector<PlannedRun>> PlanOf(Flags* flags) {
+  if (flags->preset == "full") {
+    flags->workload.slice_seconds = 20;
+    return PlanFull(5);
+  }
   if (flags->preset == "smoke") {
     flags->policies = "slo_aware,fifo,eager_fifo";
     flags->loads = "0.5,2";
     flags->workload.slice_seconds = 5;
     flags->echo_block_s = 0;
-  } else if (flags->preset == "full") {
-    flags->loads = "0.5,0.9,1.5,2,3";
-    flags->slos = "10,30,50";
-    flags->workload.slice_seconds = 20;
-    flags->echo_block_s = 5;
   }
+  return PlanCross(*flags);
 }
 
-// Loads outermost, policies innermost: neighbours in time are compared.
-absl::Status CompareAll(Workload* workload, const Flags& flags, double capacity,
-                        uint64_t seed, std::vector<RunReport>* runs) {
-  FRESHLINE_ASSIGN_OR_RETURN(const std::vector<double> loads,
-                             Numbers("--loads", flags.loads));
-  FRESHLINE_ASSIGN_OR_RETURN(const std::vector<double> slos,
-                             Numbers("--slo", flags.slos));
-  const std::vector<std::string> policies = absl::StrSplit(flags.policies, ',');
-  for (const double load : loads) {
-    for (const double slo : slos) {
-      for (const std::string& policy : policies) {
-        ReplayOptions replay = flags.replay;
-        replay.seed = seed;
-        replay.slo_ms = slo;
-        replay.load = load;
-        replay.superpose = load * capacity / workload->natural_rate();
-        replay.daemon.policy = policy;
-        replay.daemon.directory = flags.out + "/daemon";
-        Say(absl::StrCat(policy, ", load ", load, ", SLO ", slo, " ms:"));
-        FRESHLINE_ASSIGN_OR_RETURN(RunReport run, RunReplay(workload, replay));
-        std::cerr << ReportTable({run});
-        runs->push_back(std::move(run));
-      }
+absl::Status CompareAll(Workload* workload, const Flags& flags,
+                        const std::vector<PlannedRun>& plan, double capacity,
+                        std::vector<RunReport>* runs) {
+  const base::Clock& clock = base::Clock::Real();
+  const base::MonoTime began = clock.Now();
+  for (size_t i = 0; i < plan.size(); ++i) {
+    ReplayOptions replay = flags.replay;
+    replay.seed = flags.workload.seed;
+    replay.slo_ms = plan[i].slo_ms;
+    replay.load = plan[i].load;
+    replay.superpose = plan[i].load * capacity / workload->natural_rate();
+    replay.echo_block_s = plan[i].echo_block_s;
+    replay.daemon.policy = plan[i].policy;
+    std::string left;
+    if (i > 0) {
+      const base::Duration each =
+          (clock.Now() - began) / static_cast<int64_t>(i);
+      left = absl::StrCat(
+          "; about ",
+          static_cast<int>(base::ToMillis(each) / 6e4 *
+                               static_cast<double>(plan.size() - i) +
+                           1),
+          " min left");
     }
+    Say(absl::StrCat("run ", i + 1, " of ", plan.size(), ": ", plan[i].policy,
+                     ", load ", plan[i].load, ", SLO ", plan[i].slo_ms, " ms",
+                     left));
+    FRESHLINE_ASSIGN_OR_RETURN(RunReport run, RunReplay(workload, replay));
+    std::cerr << ReportTable({run});
+    runs->push_back(std::move(run));
   }
   return absl::OkStatus();
 }
 
 absl::Status Compare(const Invocation& call, Flags flags) {
-  ApplyPreset(&flags);
+  FRESHLINE_ASSIGN_OR_RETURN(const std::vector<PlannedRun> plan,
+                             PlanOf(&flags));
   flags.replay.daemon.tables = flags.workload.tables;
   flags.replay.daemon.directory = flags.out + "/daemon";
   flags.replay.echo_block_s = flags.echo_block_s;
@@ -190,8 +241,8 @@ absl::Status Compare(const Invocation& call, Flags flags) {
                        flags.replay.daemon.workers * 1e3 / *capacity,
                        " ms a row"));
     }
-    FRESHLINE_RETURN_IF_ERROR(CompareAll(workload.get(), flags, *capacity,
-                                         flags.workload.seed, &runs));
+    FRESHLINE_RETURN_IF_ERROR(
+        CompareAll(workload.get(), flags, plan, *capacity, &runs));
   }
   FRESHLINE_RETURN_IF_ERROR(Finish(call, flags, runs));
   FRESHLINE_RETURN_IF_ERROR(DrawReport(runs, flags.out));
@@ -235,7 +286,10 @@ void AddCompare(CLI::App* app, const Invocation& call, Run* run) {
   sub->add_option("--slo", f->slos, "Milliseconds")->capture_default_str();
   sub->add_option("--seeds", f->seeds, "Of the jitter")->capture_default_str();
   sub->add_option("--preset", f->preset,
-                  "smoke (minutes) or full (within the hour)")
+                  "smoke: three policies, 5 s each; full: ours at 10, 30 and "
+                  "50 ms beside the echo and the others at 30 ms, five loads, "
+                  "within the hour. Both override policies, loads, SLOs, "
+                  "slice and echo")
       ->check(CLI::IsMember({"smoke", "full"}));
   sub->callback(
       [f, call, run] { *run = [f, call] { return Compare(call, *f); }; });
