@@ -45,7 +45,7 @@ class Simulation {
     Seq as_of = 0;        // of the stored row
     uint64_t events = 0;  // so far
     uint64_t seen = 0;    // of them, by the stored row
-    MonoTime computed_at = kStart;
+    MonoTime as_of_at = kStart;
   };
   struct RunningRow {
     RowId id;
@@ -60,7 +60,6 @@ class Simulation {
     MonoTime started;
     SimRun run;
     bool background = false;
-    bool used = false;
   };
   struct Query {
     uint32_t row = 0;
@@ -68,6 +67,11 @@ class Simulation {
     Seq want = 0;
     double value = 0;
     bool counted = false;
+    uint64_t number = 0;  // among the counted
+    uint64_t events = 0;  // of the key when it came
+    // The row that was stored then: what it gets, unless it is refreshed.
+    uint64_t seen = 0;
+    MonoTime as_of_at;
     Obtained how = Obtained::kUnset;
   };
   struct Timed {
@@ -80,6 +84,7 @@ class Simulation {
   using TimedQueue =
       std::priority_queue<Timed, std::vector<Timed>, std::greater<>>;
 
+  void WarmUp();
   uint32_t StateOf(RowId row);
   double GainOf(const RowState& row, double value) const;
   void Take(const SimArrival& arrival);
@@ -111,6 +116,7 @@ class Simulation {
   TimedQueue departures_;
   schedule::Actions actions_;
   std::vector<schedule::RowResult> results_;
+  std::vector<bool> newer_;  // of them: had seen more than the stored row
   SimResult result_;
 };
 
@@ -128,7 +134,16 @@ double Simulation::GainOf(const RowState& row, double value) const {
   if (options_.gain_is_value) return value;
   return schedule::Gain({options_.metric, value},
                         {static_cast<uint32_t>(row.events - row.seen), row.seen,
-                         now_ - row.computed_at});
+                         now_ - row.as_of_at});
+}
+
+void Simulation::WarmUp() {
+  for (const SimWarmRow& warm : options_.warm_rows) {
+    RowState& row = rows_[StateOf(warm.row)];
+    sequence_ += warm.events;
+    row.newest = row.as_of = sequence_;
+    row.events = row.seen = warm.events;
+  }
 }
 
 void Simulation::Take(const SimArrival& arrival) {
@@ -146,8 +161,13 @@ void Simulation::Take(const SimArrival& arrival) {
   }
   if (!arrival.query) return;
   const bool counted = arrival.at >= options_.warm_up;
-  if (counted) ++result_.queries;
-  Query query{slot, now_, row.newest, arrival.value, counted};
+  Query query{slot,          now_,     row.newest,
+              arrival.value, counted,  result_.queries,
+              row.events,    row.seen, row.as_of_at};
+  if (counted) {
+    ++result_.queries;
+    if (options_.keep_outcomes) result_.outcomes.emplace_back();
+  }
   if (row.as_of >= row.newest) {
     query.how = Obtained::kAlreadyFresh;
     Answered(query);
@@ -176,12 +196,20 @@ void Simulation::Answered(const Query& query) {
   ++result_.obtained[static_cast<size_t>(query.how)];
   if (now_ - query.at > options_.slo) ++result_.late;
   result_.value_offered += query.value;
-  if (query.how == Obtained::kAlreadyFresh ||
-      query.how == Obtained::kRefreshed) {
+  // A row that a job brought but that the query did not wait for is in the
+  // store, not in the answer.
+  const bool refreshed = query.how == Obtained::kRefreshed;
+  const uint64_t seen = refreshed ? row.seen : query.seen;
+  if (refreshed || query.how == Obtained::kAlreadyFresh) {
     result_.value_captured += query.value;
   }
   result_.latency_ns.Record((now_ - query.at).count());
-  result_.pending.Record(static_cast<int64_t>(row.events - row.seen));
+  result_.pending.Record(static_cast<int64_t>(row.events - seen));
+  if (!options_.keep_outcomes) return;
+  const MonoTime as_of_at = refreshed ? row.as_of_at : query.as_of_at;
+  result_.outcomes[query.number] = {
+      query.how, seen, seen >= query.events, now_ - query.at,
+      seen > 0 ? now_ - as_of_at : Duration::zero()};
 }
 
 void Simulation::HashAction(const Action& action) {
@@ -253,8 +281,7 @@ void Simulation::Start(const Action& action) {
       job.shape.events = std::max(job.shape.events, shape.events);
       job.shape.scans = std::max(job.shape.scans, shape.scans);
     }
-    draw = base::MixBits(draw ^ base::ToInt(id.key));
-    draw = base::MixBits(draw ^ rows_[slot].newest);
+    draw = DrawOf(draw, id, rows_[slot].newest);
   }
   job.run =
       service_times_.Sample(job.shape, action.rows_count, draw, now_ - kStart);
@@ -265,12 +292,14 @@ void Simulation::Finish(uint32_t worker) {
   Job& job = jobs_[worker];
   const auto batch = static_cast<uint32_t>(job.rows.size());
   results_.clear();
+  newer_.clear();
   for (const RunningRow& running : job.rows) {
     RowState& row = rows_[running.state];
+    newer_.push_back(job.run.ok && running.events > row.seen);
     if (job.run.ok && job.as_of > row.as_of) {
       row.as_of = job.as_of;
       row.seen = running.events;
-      row.computed_at = now_;
+      row.as_of_at = job.started;
     }
     results_.push_back({running.id, job.as_of, job.run.ok});
   }
@@ -282,13 +311,15 @@ void Simulation::Finish(uint32_t worker) {
   // The worker is free when the policy hears of it.
   job.rows.clear();
   policy_->Done(job.id, results_, now_, &actions_);
-  for (const schedule::RowResult& done : results_) {
+  for (size_t i = 0; i < results_.size(); ++i) {
+    const schedule::RowResult& done = results_[i];
     const bool used = std::any_of(
         actions_.list.begin(), actions_.list.end(), [&](const Action& a) {
           return a.kind == Action::Kind::kSettle && a.row == done.row &&
                  a.reason == Obtained::kRefreshed;
         });
     if (used) ++result_.rows_used;
+    if (done.ok && !used && !newer_[i]) ++result_.rows_wasted;
   }
   Apply();
 }
@@ -303,6 +334,7 @@ void Simulation::Cancel(TicketId ticket) {
 }
 
 SimResult Simulation::Run() {
+  WarmUp();
   policy_->SetWorkers(options_.workers, now_, &actions_);
   Apply();
   SimArrival arrival;
@@ -345,6 +377,10 @@ SimResult Simulation::Run() {
 }
 
 }  // namespace
+
+uint64_t DrawOf(uint64_t before, RowId row, Seq newest) {
+  return base::MixBits(base::MixBits(before ^ base::ToInt(row.key)) ^ newest);
+}
 
 void SeedEstimator(const SimOptions& options,
                    const SimServiceTimes& service_times,

@@ -55,6 +55,27 @@ class SimServiceTimes {
                         uint64_t draw, base::Duration at) const = 0;
 };
 
+// A row that stands when the stream begins, computed then.
+struct SimWarmRow {
+  base::RowId row;
+  uint32_t events = 0;  // of its key so far; it has seen all of them
+};
+
+// What the draw of work is, given that of the rows of its batch before this
+// one (the seed, for the first). `newest` is the sequence of the row's newest
+// event: 1 for the first of the warm rows' events, then on over the stream.
+uint64_t DrawOf(uint64_t before, base::RowId row, base::Seq newest);
+
+// What one query was answered with.
+struct SimOutcome {
+  base::Obtained how = base::Obtained::kUnset;  // unset: its caller left
+  uint64_t seen = 0;         // events of the key that the answer had seen
+  bool fresh = false;        // they were all that had come before the query
+  base::Duration latency{};  // from arrival to answer
+  // From the as-of time of the answer's row to the answer. 0 without a row.
+  base::Duration age{};
+};
+
 struct SimOptions {
   schedule::PolicyConfig policy;
   std::vector<schedule::GroupTraits> groups;
@@ -71,6 +92,9 @@ struct SimOptions {
   std::vector<base::JobShape> profile_shapes;
   // Arrivals before it count in nothing but the hash.
   base::Duration warm_up{};
+  std::vector<SimWarmRow> warm_rows;  // distinct
+  // Whether SimResult::outcomes is wanted.
+  bool keep_outcomes = false;
   uint64_t seed = 1;
 };
 
@@ -83,15 +107,17 @@ struct SimResult {
   double value_offered = 0;   // of the queries answered
   double value_captured = 0;  // of those whose answer had seen everything
   base::Histogram latency_ns;
-  base::Histogram pending;  // events not seen, at the answer
+  base::Histogram pending;  // events that the answer had not seen
   uint64_t jobs = 0;
   uint64_t rows_computed = 0;
   uint64_t rows_background = 0;
-  uint64_t rows_used = 0;  // refreshed at least one waiting answer
-  base::Duration busy{};   // of all workers
-  base::Duration span{};   // from the start to the last answer or completion
+  uint64_t rows_used = 0;    // refreshed at least one waiting answer
+  uint64_t rows_wasted = 0;  // used by none, and nothing new in them
+  base::Duration busy{};     // of all workers
+  base::Duration span{};     // from the start to the last answer or completion
   estimate::Calibration calibration;  // of group 0
   schedule::PolicyStats policy;
+  std::vector<SimOutcome> outcomes;  // of the queries, in order of arrival
   // Of every action in order, with its time: equal runs have equal hashes.
   uint64_t actions_hash = 0;
 

@@ -121,6 +121,53 @@ TEST(SimulationTest, WarmUpCountsInNothing) {
   EXPECT_EQ(result.latency_ns.count(), 1U);
 }
 
+TEST(SimulationTest, OutcomesTellWhatEachAnswerHadSeen) {
+  SimOptions options = OneWorker("fifo");
+  options.keep_outcomes = true;
+  options.warm_rows = {{{base::KeyId{1}, base::GroupId{0}}, 5}};
+  // The third comes while the second runs and is not served by that run; its
+  // own ends just at its answer_by.
+  ListStream stream({Query(0, 1), Query(10, 2), Query(11, 2)});
+  options.slo = FromMillis(20);
+  const SimResult result = RunSimulation(options, &stream, FixedTimes(8));
+  ASSERT_EQ(result.outcomes.size(), 3U);
+  EXPECT_EQ(result.outcomes[0].how, Obtained::kRefreshed);
+  EXPECT_EQ(result.outcomes[0].seen, 6U);
+  EXPECT_TRUE(result.outcomes[0].fresh);
+  EXPECT_EQ(result.outcomes[0].latency, FromMillis(8));
+  EXPECT_EQ(result.outcomes[0].age, FromMillis(8));
+  EXPECT_EQ(result.outcomes[1].seen, 1U);
+  EXPECT_TRUE(result.outcomes[1].fresh);
+  EXPECT_EQ(result.outcomes[2].how, Obtained::kRefreshed);
+  EXPECT_EQ(result.outcomes[2].seen, 2U);
+
+  // Tighter: it gets what was stored when it came, which is nothing.
+  options.guard = FromMillis(6);
+  ListStream again({Query(0, 1), Query(10, 2), Query(11, 2)});
+  const SimResult tight = RunSimulation(options, &again, FixedTimes(8));
+  EXPECT_EQ(tight.outcomes[2].how, Obtained::kStaleDeadline);
+  EXPECT_EQ(tight.outcomes[2].seen, 0U);
+  EXPECT_FALSE(tight.outcomes[2].fresh);
+  EXPECT_EQ(tight.outcomes[2].age, Duration::zero());
+  EXPECT_EQ(tight.pending.max(), 2);
+}
+
+TEST(SimulationTest, WarmRowsAreFreshUntilTheirNextEvent) {
+  SimOptions options = OneWorker("eager_fifo");
+  options.keep_outcomes = true;
+  options.warm_rows = {{{base::KeyId{1}, base::GroupId{0}}, 3}};
+  SimArrival quiet = Query(2, 1);
+  quiet.event = false;
+  ListStream stream({quiet, Query(5, 1)});
+  const SimResult result = RunSimulation(options, &stream, FixedTimes(8));
+  ASSERT_EQ(result.outcomes.size(), 2U);
+  EXPECT_EQ(result.outcomes[0].how, Obtained::kAlreadyFresh);
+  EXPECT_EQ(result.outcomes[0].age, FromMillis(2));
+  EXPECT_EQ(result.outcomes[1].how, Obtained::kStaleShed);
+  EXPECT_EQ(result.outcomes[1].seen, 3U);
+  EXPECT_EQ(result.outcomes[1].age, FromMillis(5));
+}
+
 TEST(SyntheticStreamTest, HasTheRateTheMixAndTheGapThatWereAskedFor) {
   SyntheticOptions options;
   options.queries_per_second = 500;

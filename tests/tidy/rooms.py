@@ -44,6 +44,9 @@ _BENCH = {
     "bench/trace": "base",
     # The virtual-time driver is gRPC-free like the policy that it drives.
     "bench/sim": "base estimate schedule",
+    # The same over slices of traces, with the real functions' run times.
+    "bench/sim/trace": _OFFLINE + " table estimate schedule bench/report "
+                       "bench/sim",
     "bench/train": "base featurize registry bench/trace",
     "bench/score": "base featurize registry bench/trace bench/train",
     "bench/report": _OFFLINE,
@@ -51,7 +54,8 @@ _BENCH = {
     "bench/load": "api base client protobuf wire grpc",
     "bench/replay": _OFFLINE + " api client bench/report bench/load wire",
     "bench/commands": _OFFLINE + " api client version estimate schedule "
-                      "bench/report bench/load bench/replay bench/sim wire",
+                      "bench/report bench/load bench/replay bench/sim "
+                      "bench/sim/trace wire",
     "bench/micro": _BELOW_RPC + " bench/sim bench/trace bench/train",
 }
 

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/sim/trace/slice_simulation.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/check.h"
+#include "base/histogram.h"
+#include "base/status_macros.h"
+#include "bench/report/scored.h"
+
+namespace freshline::bench {
+
+using base::Duration;
+using base::Obtained;
+
+namespace {
+
+constexpr base::GroupId kGroup{0};
+
+Duration TimeOf(const ShapedSlice& slice, size_t query) {
+  const ScoringTrace& trace = slice.view.trace;
+  return std::chrono::microseconds(
+      trace.clicks[trace.queries_begin + query].time_us);
+}
+
+base::RowId RowOf(const Query& query) {
+  return {base::KeyId{uint64_t{query.user} + 1}, kGroup};
+}
+
+// The names of the wire.
+const char* NameOf(Obtained how) {
+  switch (how) {
+    case Obtained::kUnset:
+      return "OBTAINED_UNSPECIFIED";
+    case Obtained::kAlreadyFresh:
+      return "ALREADY_FRESH";
+    case Obtained::kComputedInline:
+      return "COMPUTED_INLINE";
+    case Obtained::kRefreshed:
+      return "REFRESHED";
+    case Obtained::kApproximated:
+      return "APPROXIMATED";
+    case Obtained::kWritten:
+      return "WRITTEN";
+    case Obtained::kStaleShed:
+      return "STALE_SHED";
+    case Obtained::kStaleDeadline:
+      return "STALE_DEADLINE";
+    case Obtained::kStaleError:
+      return "STALE_ERROR";
+    case Obtained::kDefaultCold:
+      return "DEFAULT_COLD";
+  }
+  return "";
+}
+
+RunReport::Quantiles QuantilesOf(const base::Histogram& h, double unit) {
+  const auto at = [&](double q) {
+    return static_cast<double>(h.Quantile(q)) / unit;
+  };
+  return {at(0.5),  at(0.9),   at(0.95),
+          at(0.99), at(0.999), static_cast<double>(h.max()) / unit};
+}
+
+absl::Status Check(const SliceRunOptions& options) {
+  const auto wrong = [](absl::string_view what) {
+    return absl::InvalidArgumentError(what);
+  };
+  if (options.workers == 0 || options.workers > 1024) {
+    return wrong(
+        absl::StrCat("workers: ", options.workers, " is not in [1, 1024]"));
+  }
+  if (options.batch_max == 0 || options.batch_max > TimeProfile::kBatchMax) {
+    return wrong(absl::StrCat("batch: ", options.batch_max, " is not in [1, ",
+                              TimeProfile::kBatchMax, "]"));
+  }
+  if (options.slo <= Duration::zero() ||
+      options.slo > std::chrono::minutes(1)) {
+    return wrong(absl::StrCat("SLO: ", base::ToMillis(options.slo),
+                              " ms is not in (0, 60000]"));
+  }
+  if (options.guard < Duration::zero() || options.guard >= options.slo) {
+    return wrong(absl::StrCat("guard: ", base::ToMillis(options.guard),
+                              " ms is not in [0, SLO), the SLO being ",
+                              base::ToMillis(options.slo), " ms"));
+  }
+  if (options.gap < Duration::zero() || options.gap > std::chrono::minutes(1)) {
+    return wrong(absl::StrCat("gap: ", base::ToMillis(options.gap),
+                              " ms is not in [0, 60000]"));
+  }
+  return schedule::ValidatePolicyConfig(options.policy);
+}
+
+SimOptions SimOptionsOf(const ShapedSlice& slice,
+                        const SliceRunOptions& options) {
+  SimOptions sim;
+  sim.policy = options.policy;
+  sim.groups = {{options.batch_max}};
+  sim.workers = options.workers;
+  sim.slo = options.slo;
+  sim.guard = options.policy.guard ? options.guard : Duration::zero();
+  sim.gain_is_value = false;
+  sim.metric = schedule::GainMetric::kPendingShare;
+  // As the daemon's start-up profile: made-up events, each of its own
+  // interest, up to what the function looks at.
+  for (uint32_t events = 1; events <= 32; events *= 2) {
+    sim.profile_shapes.push_back({kGroup, events, std::min(events, 4U)});
+  }
+  sim.warm_rows = WarmRowsOf(slice.view);
+  sim.keep_outcomes = true;
+  sim.seed = options.seed;
+  return sim;
+}
+
+void FillServed(const SimResult& result, const QuerySet& set, RunReport* r) {
+  r->queries = result.queries;
+  r->violations = result.late + (result.queries - result.answered);
+  r->violation_episodes = r->violations;
+  r->latency_us = QuantilesOf(result.latency_ns, 1e3);
+  r->pending = QuantilesOf(result.pending, 1);
+  r->featurizations = result.rows_computed;
+  r->wasted = result.rows_wasted;
+  const estimate::Calibration& known = result.calibration;
+  r->p99_coverage = known.runs == 0 ? 0
+                                    : static_cast<double>(known.within_p99) /
+                                          static_cast<double>(known.runs);
+  base::Histogram age_us;
+  uint64_t fresh = 0;
+  double value = 0;
+  double captured = 0;
+  for (size_t i = 0; i < result.outcomes.size(); ++i) {
+    const SimOutcome& outcome = result.outcomes[i];
+    const bool cold = outcome.seen == 0;
+    ++r->obtained[NameOf(cold ? Obtained::kDefaultCold : outcome.how)];
+    if (!cold) age_us.Record(outcome.age.count() / 1000);
+    const double worth = 1.0 / set.queries[i].fresh;
+    value += worth;
+    if (!outcome.fresh) continue;
+    ++fresh;
+    captured += worth;
+  }
+  r->staleness_ms = QuantilesOf(age_us, 1e3);
+  r->fraction_fresh = static_cast<double>(fresh) /
+                      static_cast<double>(std::max<uint64_t>(1, r->queries));
+  r->quality.value_captured = value > 0 ? captured / value : 0;
+}
+
+}  // namespace
+
+SliceStream::SliceStream(const ShapedSlice& slice, Duration gap)
+    : slice_(slice), gap_(gap), newest_(slice.view.set->timelines.size()) {
+  FRESHLINE_CHECK(slice.shapes.size() == slice.view.set->queries.size());
+}
+
+SimArrival SliceStream::Of(size_t query) const {
+  SimArrival arrival;
+  arrival.at = TimeOf(slice_, query);
+  arrival.row = RowOf(slice_.view.set->queries[query]);
+  arrival.shape = slice_.shapes[query];
+  return arrival;
+}
+
+bool SliceStream::Next(SimArrival* arrival) {
+  const size_t count = slice_.shapes.size();
+  if (gap_ == Duration::zero()) {
+    if (next_event_ == count) return false;
+    *arrival = Of(next_event_++);
+    return true;
+  }
+  if (next_query_ == count) return false;
+  if (next_event_ < count &&
+      TimeOf(slice_, next_event_) <= TimeOf(slice_, next_query_) + gap_) {
+    newest_[slice_.view.set->queries[next_event_].user] = next_event_;
+    *arrival = Of(next_event_++);
+    arrival->query = false;
+    return true;
+  }
+  const uint32_t user = slice_.view.set->queries[next_query_].user;
+  *arrival = Of(next_query_++);
+  arrival->at += gap_;
+  arrival->event = false;
+  arrival->shape = slice_.shapes[newest_[user]];
+  return true;
+}
+
+std::vector<SimWarmRow> WarmRowsOf(const SliceView& slice) {
+  std::vector<SimWarmRow> rows;
+  for (uint32_t user = 0; user < slice.set->timelines.size(); ++user) {
+    const std::vector<uint32_t>& timeline = slice.set->timelines[user];
+    const auto end = std::lower_bound(timeline.begin(), timeline.end(),
+                                      slice.trace.queries_begin);
+    const auto events = static_cast<uint32_t>(end - timeline.begin());
+    if (events == 0) continue;
+    rows.push_back({{base::KeyId{uint64_t{user} + 1}, kGroup}, events});
+  }
+  return rows;
+}
+
+Duration MeanTime(const ShapedSlice& slice, const ProfiledTimes& times) {
+  FRESHLINE_CHECK(!slice.shapes.empty());
+  Duration sum{};
+  for (const base::JobShape& shape : slice.shapes) {
+    sum += times.Mean(shape.scans, 1);
+  }
+  return sum / static_cast<int64_t>(slice.shapes.size());
+}
+
+double FreshValueBound(const ShapedSlice& slice, const ProfiledTimes& times,
+                       const SliceRunOptions& options) {
+  // A chain: each query can be served by a run that serves the one before, if
+  // its click comes before that one's deadline.
+  struct Chain {
+    double value = 0;
+    double cost_ns = 0;  // of its shortest run
+    Duration last_deadline{};
+  };
+  const QuerySet& set = *slice.view.set;
+  std::vector<Chain> chains;
+  std::vector<std::optional<size_t>> open(set.timelines.size());  // by user
+  base::Seq newest = 0;
+  for (const SimWarmRow& warm : WarmRowsOf(slice.view)) newest += warm.events;
+  double value = 0;
+  for (size_t i = 0; i < set.queries.size(); ++i) {
+    const Query& q = set.queries[i];
+    const Duration at = TimeOf(slice, i);
+    const uint64_t draw = DrawOf(options.seed, RowOf(q), ++newest);
+    const auto cost_ns = static_cast<double>(
+        times.Sample(slice.shapes[i], 1, draw, {}).time.count());
+    std::optional<size_t>& chain = open[q.user];
+    if (!chain.has_value() || chains[*chain].last_deadline < at) {
+      chain = chains.size();
+      chains.push_back({0, cost_ns, {}});
+    }
+    Chain& c = chains[*chain];
+    c.value += 1.0 / q.fresh;
+    c.cost_ns = std::min(c.cost_ns, cost_ns);
+    c.last_deadline = at + options.gap + options.slo;
+    value += 1.0 / q.fresh;
+  }
+  if (chains.empty()) return 1;
+  std::sort(chains.begin(), chains.end(), [](const Chain& a, const Chain& b) {
+    return a.value * b.cost_ns > b.value * a.cost_ns;
+  });
+  const Duration span = TimeOf(slice, set.queries.size() - 1) + options.gap +
+                        options.slo - TimeOf(slice, 0);
+  double room_ns = static_cast<double>(span.count()) * options.workers;
+  double captured = 0;
+  for (const Chain& c : chains) {
+    const double part = std::min(1.0, room_ns / c.cost_ns);
+    captured += part * c.value;
+    room_ns -= part * c.cost_ns;
+    if (part < 1) return captured / value;
+  }
+  return 1;
+}
+
+absl::StatusOr<SliceRun> RunSlice(const ShapedSlice& slice,
+                                  const ProfiledTimes& times,
+                                  const std::array<Ranks, kModelRows>& models,
+                                  const SliceRunOptions& options,
+                                  StateRanker* ranker) {
+  FRESHLINE_RETURN_IF_ERROR(Check(options));
+  const QuerySet& set = *slice.view.set;
+  const SimOptions sim = SimOptionsOf(slice, options);
+  SliceStream stream(slice, options.gap);
+  const SimResult result = RunSimulation(sim, &stream, times);
+  FRESHLINE_CHECK(result.outcomes.size() == set.queries.size());
+  std::vector<ServedState> served;
+  served.reserve(result.outcomes.size());
+  for (const SimOutcome& outcome : result.outcomes) {
+    served.push_back(
+        {outcome.how != Obtained::kUnset && outcome.latency <= options.slo,
+         static_cast<Prefix>(outcome.seen)});
+  }
+  SliceRun run;
+  RunReport& r = run.report;
+  r.kind = "simulated";
+  r.policy = options.policy.name;
+  r.slo_ms = base::ToMillis(options.slo);
+  r.gap_ms = base::ToMillis(options.gap);
+  r.seed = options.seed;
+  r.guard_us = base::ToMicros(sim.guard);
+  r.workers = options.workers;
+  r.batch_max = options.batch_max;
+  r.quality = QualityOf(set, models, ranker->Rank(served));
+  FillServed(result, set, &r);
+  if (options.batch_max == 1) {
+    r.quality.value_bound = FreshValueBound(slice, times, options);
+  }
+  run.actions_hash = result.actions_hash;
+  return run;
+}
+
+}  // namespace freshline::bench

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/job_shape.h"
+#include "base/time.h"
+#include "bench/report/run_report.h"
+#include "bench/score/state_ranker.h"
+#include "bench/sim/simulation.h"
+#include "bench/sim/trace/slice_function.h"
+#include "bench/sim/trace/time_profile.h"
+#include "schedule/policies.h"
+
+// A replay of a slice in virtual time: the clicks and users of the trace, the
+// policy and the estimator of the daemon, run times of the real function, and
+// the lists that the answers would have held.
+
+namespace freshline::bench {
+
+// A slice with the shape of each of its queries. Views, which outlive it.
+struct ShapedSlice {
+  SliceView view;
+  std::span<const base::JobShape> shapes;  // ShapesOf() the view
+};
+
+// The clicks of a slice as arrivals: each with its query (gap 0), or followed
+// by it. Keys are users + 1. Not thread-safe.
+class SliceStream final : public SimStream {
+ public:
+  SliceStream(const ShapedSlice& slice, base::Duration gap);
+  bool Next(SimArrival* arrival) override;
+
+ private:
+  SimArrival Of(size_t query) const;
+
+  const ShapedSlice slice_;
+  const base::Duration gap_;
+  size_t next_event_ = 0;
+  size_t next_query_ = 0;  // with a gap
+  // With a gap: by user, the newest click so far, whose shape the row has.
+  std::vector<size_t> newest_;
+};
+
+// What the daemon knows when a slice begins: a fresh row of every user with
+// clicks in the warm-up.
+std::vector<SimWarmRow> WarmRowsOf(const SliceView& slice);
+
+// Mean time of computing a slice's rows one by one: workers / this is load 1.
+// REQUIRES: a query.
+base::Duration MeanTime(const ShapedSlice& slice, const ProfiledTimes& times);
+
+struct SliceRunOptions {
+  schedule::PolicyConfig policy;
+  uint32_t workers = 2;
+  uint32_t batch_max = 1;
+  base::Duration slo = std::chrono::milliseconds(30);
+  // Taken off the deadline where the policy has a guard.
+  base::Duration guard = std::chrono::milliseconds(2);
+  base::Duration gap{};
+  uint64_t seed = 1;  // of the draws of run times
+};
+
+// The value of a fresh answer: the share of the user's clicks that the last
+// one is, 1 / n where it is the nth. It is what the pending share falls by.
+//
+// An upper bound on the value, of all fresh answers', that any policy could
+// capture with rows computed one by one, knowing everything beforehand: the
+// densest work first, as if it could be done in parts and at any time from the
+// first click to the last deadline (fractional knapsack). Queries of one user
+// that one run could serve count as served by the shortest of their runs.
+// 1 where there is room for everything.
+double FreshValueBound(const ShapedSlice& slice, const ProfiledTimes& times,
+                       const SliceRunOptions& options);
+
+struct SliceRun {
+  // kind, policy, slo, gap, seed, guard, workers and all that was measured;
+  // the trace, the load and the upper bound on violations are the caller's.
+  RunReport report;
+  uint64_t actions_hash = 0;  // equal: equal decisions
+};
+
+// Runs one policy over the slice and ranks what it served.
+// Deterministic. No answer leaves late, no dispatcher takes time, and no query
+// is lost on its way: latency is from arrival to decision.
+// Returns: INVALID_ARGUMENT naming the option that is out of range.
+absl::StatusOr<SliceRun> RunSlice(const ShapedSlice& slice,
+                                  const ProfiledTimes& times,
+                                  const std::array<Ranks, kModelRows>& models,
+                                  const SliceRunOptions& options,
+                                  StateRanker* ranker);
+
+}  // namespace freshline::bench
