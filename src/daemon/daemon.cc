@@ -3,6 +3,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <fstream>
@@ -98,6 +99,11 @@ estimate::Estimator::Options EstimatorOptions(const DaemonConfig& config) {
 // What an inline group is taken to cost before it has run.
 constexpr base::Duration kInlinePrior = std::chrono::microseconds(10);
 
+// A drain ends when no call has come for so long, or when it has waited so long
+// for that.
+constexpr base::Duration kQuiet = std::chrono::milliseconds(50);
+constexpr base::Duration kQuietWaitMax = std::chrono::seconds(1);
+
 }  // namespace
 
 // Members stand bottom-up: destruction runs top-down.
@@ -121,6 +127,7 @@ struct Daemon::Rep {
   void MakeRooms();
   absl::Status StartServer();
   void WritePortFile() const;
+  void AwaitQuiet() const;
 
   const DaemonConfig config;
   const base::Clock& clock = base::Clock::Real();
@@ -216,6 +223,8 @@ absl::Status Daemon::Rep::StartServer() {
   options.streams_per_connection_max = config.rpc.streams_per_connection_max;
   options.requests_in_flight_max = config.rpc.requests_in_flight_max;
   options.events_per_request_max = config.rpc.events_per_request_max;
+  options.poller_request_bytes_max = config.rpc.poller_request_bytes_max;
+  options.intake_bytes_max = config.rpc.intake_bytes_max;
   options.memory_quota_bytes = config.rpc.memory_quota_bytes;
   options.reflection = config.rpc.reflection;
   FRESHLINE_ASSIGN_OR_RETURN(
@@ -238,6 +247,18 @@ void Daemon::Rep::WritePortFile() const {
   const std::string partial = config.port_file + ".partial";
   std::ofstream(partial) << server->port(0) << "\n";
   std::rename(partial.c_str(), config.port_file.c_str());
+}
+
+void Daemon::Rep::AwaitQuiet() const {
+  base::MonoTime until = clock.Now() + config.rpc.drain_delay;
+  // Whoever never stops calling must not hold up the end.
+  const base::MonoTime last = until + kQuietWaitMax;
+  while (!hurry) {
+    until = std::clamp(server->last_activity() + kQuiet, until, last);
+    const base::MonoTime now = clock.Now();
+    if (now >= until) return;
+    housekeeper->WaitAtMost(until - now, hurry);
+  }
 }
 
 Daemon::Daemon(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
@@ -310,7 +331,7 @@ void Daemon::Drain(bool hurry) {
     return;
   }
   rep_->server->BeginDrain();
-  rep_->housekeeper->WaitAtMost(rep_->config.rpc.drain_delay, rep_->hurry);
+  rep_->AwaitQuiet();
   // Waiting tickets end by their deadlines; the dispatcher stops after them.
   rep_->dispatcher->Stop();
   rep_->dispatcher_thread.join();

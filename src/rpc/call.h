@@ -5,7 +5,11 @@
 
 #include <google/protobuf/arena.h>
 
+#include <atomic>
+#include <utility>
+
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "rpc/grpc_status.h"
 
 namespace freshline::rpc {
@@ -24,11 +28,13 @@ class CallEvents {
   ~CallEvents() = default;
 };
 
-// One unary call: posted, matched, handled, finished, destroyed by itself.
+// One unary call: posted, matched, handled, finished, destroyed by itself. The
+// request comes as bytes, so that the handler chooses the thread that parses
+// them: gRPC itself would do it on the poller.
 //
 // Thread-safety: On() and Handle() run on the poller of the call's queue;
-// Finish() may be called from any thread, once. The object lives until both
-// its answer is out and the call is over on the wire.
+// Finish() may be called from any thread, once. The object lives until its
+// answer is out, the call is over on the wire and every Hold is gone.
 template <typename Request, typename Response>
 class UnaryCall : public CallEvents {
  public:
@@ -38,7 +44,7 @@ class UnaryCall : public CallEvents {
       if (!finished_ && context_.IsCancelled()) OnCancelled();
     } else if (!matched_) {
       if (!ok) {  // the server is going down; no done event will follow
-        delete this;
+        Unref();
         return;
       }
       matched_ = true;
@@ -47,10 +53,26 @@ class UnaryCall : public CallEvents {
     } else {
       finished_ = true;
     }
-    if (finished_ && done_) delete this;
+    if (finished_ && done_) Unref();
   }
 
  protected:
+  // Keeps the call alive on a thread other than its poller.
+  class Hold {
+   public:
+    explicit Hold(UnaryCall* call) : call_(call) {
+      call_->refs_.fetch_add(1, std::memory_order_relaxed);
+    }
+    Hold(Hold&& other) noexcept : call_(std::exchange(other.call_, nullptr)) {}
+    Hold& operator=(Hold&&) = delete;
+    ~Hold() {
+      if (call_ != nullptr) call_->Unref();
+    }
+
+   private:
+    UnaryCall* call_;
+  };
+
   UnaryCall()
       : arena_(ArenaOptions(first_block_, sizeof(first_block_))),
         request_(google::protobuf::Arena::CreateMessage<Request>(&arena_)),
@@ -67,17 +89,46 @@ class UnaryCall : public CallEvents {
   // The caller went away before Finish().
   virtual void OnCancelled() {}
 
+  // Makes request_ of the bytes, which go. Returns: INVALID_ARGUMENT when they
+  // are no such message.
+  absl::Status Parse() {
+    const size_t bytes = request_bytes_.Length();
+    if (grpc::SerializationTraits<Request>::Deserialize(&request_bytes_,
+                                                        request_)
+            .ok()) {
+      return absl::OkStatus();
+    }
+    return absl::InvalidArgumentError(
+        absl::StrCat("the ", bytes, " bytes sent are no ",
+                     Request::descriptor()->full_name(),
+                     "; build the client from the schema of this daemon"));
+  }
+
   void Finish(const absl::Status& status) {
-    if (status.ok()) {
-      responder_.Finish(*response_, grpc::Status::OK, &main_tag_);
-    } else {
+    if (!status.ok()) {
       responder_.FinishWithError(ToGrpcStatus(status), &main_tag_);
+      return;
+    }
+    grpc::ByteBuffer bytes;
+    bool own = false;
+    const grpc::Status serialized =
+        grpc::SerializationTraits<Response>::Serialize(*response_, &bytes,
+                                                       &own);
+    if (serialized.ok()) {
+      responder_.Finish(bytes, grpc::Status::OK, &main_tag_);
+    } else {
+      responder_.FinishWithError(serialized, &main_tag_);
     }
   }
 
   grpc::ServerContext context_;
+  grpc::ByteBuffer request_bytes_;
 
  private:
+  void Unref() {
+    if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+
   static google::protobuf::ArenaOptions ArenaOptions(char* block, size_t size) {
     google::protobuf::ArenaOptions options;
     options.initial_block = block;
@@ -91,7 +142,7 @@ class UnaryCall : public CallEvents {
  protected:
   Request* const request_;
   Response* const response_;
-  grpc::ServerAsyncResponseWriter<Response> responder_;
+  grpc::ServerAsyncResponseWriter<grpc::ByteBuffer> responder_;
   Tag main_tag_{this, Event::kMain};
 
  private:
@@ -99,6 +150,8 @@ class UnaryCall : public CallEvents {
   bool matched_ = false;
   bool finished_ = false;
   bool done_ = false;
+  // The wire's, and one for each Hold.
+  std::atomic<int> refs_{1};
 };
 
 }  // namespace freshline::rpc

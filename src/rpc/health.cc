@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "base/status_macros.h"
 #include "rpc/call.h"
 
 namespace freshline::rpc {
@@ -17,17 +18,20 @@ class HealthService::CheckCall final
  public:
   CheckCall(HealthService* health, grpc::ServerCompletionQueue* queue)
       : health_(health), queue_(queue) {
-    health_->service_.RequestCheck(&context_, request_, &responder_, queue_,
-                                   queue_, &main_tag_);
+    health_->service_.RequestCheck(&context_, &request_bytes_, &responder_,
+                                   queue_, queue_, &main_tag_);
   }
 
  private:
   void PostNext() override { new CheckCall(health_, queue_); }
-  void Handle() override {
+  void Handle() override { Finish(Check()); }
+
+  absl::Status Check() {
+    FRESHLINE_RETURN_IF_ERROR(Parse());
     bool known = false;
     response_->set_status(health_->StatusOf(request_->service(), &known));
-    Finish(known ? absl::OkStatus()
-                 : absl::NotFoundError("there is no service of that name"));
+    if (known) return absl::OkStatus();
+    return absl::NotFoundError("there is no service of that name");
   }
 
   HealthService* const health_;

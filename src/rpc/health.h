@@ -33,7 +33,10 @@ class HealthService {
   grpc::health::v1::HealthCheckResponse::ServingStatus StatusOf(
       const std::string& service, bool* known) const;
 
-  grpc::health::v1::Health::AsyncService service_;
+  grpc::health::v1::Health::WithRawMethod_Check<
+      grpc::health::v1::Health::WithAsyncMethod_Watch<
+          grpc::health::v1::Health::Service>>
+      service_;
   std::atomic<bool> serving_{false};
   base::Mutex mu_;
   std::set<WatchCall*> watchers_ ABSL_GUARDED_BY(mu_);

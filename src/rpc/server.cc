@@ -6,20 +6,20 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/resource_quota.h>
 
-#include <atomic>
+#include <memory>
+#include <optional>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/mutex.h"
 #include "base/status_macros.h"
 #include "base/thread.h"
-#include "freshline/v1/feature_store.grpc.pb.h"
-#include "freshline/v1/operations.grpc.pb.h"
-#include "rpc/call.h"
 #include "rpc/decode.h"
 #include "rpc/encode.h"
-#include "rpc/health.h"
+#include "rpc/event_call.h"
+#include "rpc/intake.h"
 
 namespace freshline::rpc {
 namespace {
@@ -39,62 +39,22 @@ base::MonoTime ToMonoTime(gpr_timespec deadline) {
   return base::MonoTime(base::Duration(t.tv_sec * 1'000'000'000 + t.tv_nsec));
 }
 
-}  // namespace
-
-// What every call needs; outlives all calls.
-struct CallContext {
-  ServerOptions options;
-  Server::Rooms rooms;
-  v1::FeatureStore::AsyncService features;
-  v1::Operations::AsyncService operations;
-  HealthService health;
-  std::vector<Server::ServingThread> threads;
-  std::atomic<uint32_t> threads_ready{0};
-  std::atomic<bool> draining{false};
-  std::atomic<uint32_t> in_flight{0};
-
-  absl::Status Admit() {
-    if (draining.load(std::memory_order_relaxed)) {
-      return absl::UnavailableError("the server is draining");
-    }
-    if (in_flight.load(std::memory_order_relaxed) >
-        options.requests_in_flight_max) {
-      return absl::ResourceExhaustedError(
-          absl::StrCat("more than ", options.requests_in_flight_max,
-                       " requests are in flight; try again later"));
-    }
-    return absl::OkStatus();
-  }
-};
-
-namespace {
-
 class GetFeaturesCall final
-    : public UnaryCall<v1::GetFeaturesRequest, v1::GetFeaturesResponse>,
+    : public EventCall<v1::GetFeaturesRequest, v1::GetFeaturesResponse>,
       private serve::Completion {
  public:
   GetFeaturesCall(CallContext* server, grpc::ServerCompletionQueue* queue)
-      : server_(server), queue_(queue) {
-    server_->features.RequestGetFeatures(&context_, request_, &responder_,
-                                         queue_, queue_, &main_tag_);
-  }
-  ~GetFeaturesCall() override {
-    if (counted_) server_->in_flight.fetch_sub(1, std::memory_order_relaxed);
+      : EventCall(server, queue, Intake::Lane::kQuery) {
+    server_->features.RequestGetFeatures(
+        &context_, &request_bytes_, &responder_, queue_, queue_, &main_tag_);
   }
 
  private:
   void PostNext() override { new GetFeaturesCall(server_, queue_); }
-
-  void Handle() override {
-    const base::MonoTime received = server_->rooms.clock->Now();
-    counted_ = true;
-    server_->in_flight.fetch_add(1, std::memory_order_relaxed);
-    if (const absl::Status s = Serve(received); !s.ok()) Finish(s);
-  }
+  const Batches& batches() const override { return request_->events(); }
 
   // On OK the outcome comes, or has come, through the completion.
-  absl::Status Serve(base::MonoTime received) {
-    FRESHLINE_RETURN_IF_ERROR(server_->Admit());
+  absl::Status Serve() override {
     if (request_->request_id().size() > kRequestIdBytesMax) {
       return absl::InvalidArgumentError(
           absl::StrCat("request_id: ", request_->request_id().size(),
@@ -113,7 +73,7 @@ class GetFeaturesCall final
         request_->events(), "events", server_->options.events_per_request_max));
     query.entities = decoded.entities;
     query.events = decoded.batches;
-    query.received = received;
+    query.received = received_;
     query.caller_deadline = ToMonoTime(context_.raw_deadline());
     if (request_->has_budget_us()) query.budget_us = request_->budget_us();
     if (request_->freshness().has_max_pending()) {
@@ -122,12 +82,24 @@ class GetFeaturesCall final
     if (request_->freshness().has_max_age_us()) {
       query.max_age_us = request_->freshness().max_age_us();
     }
-    ticket_ = server_->rooms.features->Get(query, this);
+    Waits(server_->rooms.features->Get(query, this));
     return absl::OkStatus();
   }
 
+  // The caller may go away while the intake still serves: whoever comes second
+  // cancels the ticket.
+  void Waits(std::optional<base::TicketId> ticket) {
+    base::MutexLock lock(&mu_);
+    ticket_ = ticket;
+    CancelLocked();
+  }
   void OnCancelled() override {
-    if (ticket_.has_value()) server_->rooms.features->Cancel(*ticket_);
+    base::MutexLock lock(&mu_);
+    cancelled_ = true;
+    CancelLocked();
+  }
+  void CancelLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (cancelled_ && ticket_) server_->rooms.features->Cancel(*ticket_);
   }
 
   void OnEvents(const ingest::PreparedEvents& events,
@@ -142,27 +114,25 @@ class GetFeaturesCall final
   }
   void OnError(const absl::Status& status) override { Finish(status); }
 
-  CallContext* const server_;
-  grpc::ServerCompletionQueue* const queue_;
-  std::optional<base::TicketId> ticket_;
-  bool counted_ = false;
+  base::Mutex mu_;
+  std::optional<base::TicketId> ticket_ ABSL_GUARDED_BY(mu_);
+  bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 class PushEventsCall final
-    : public UnaryCall<v1::PushEventsRequest, v1::PushEventsResponse> {
+    : public EventCall<v1::PushEventsRequest, v1::PushEventsResponse> {
  public:
   PushEventsCall(CallContext* server, grpc::ServerCompletionQueue* queue)
-      : server_(server), queue_(queue) {
-    server_->features.RequestPushEvents(&context_, request_, &responder_,
+      : EventCall(server, queue, Intake::Lane::kPush) {
+    server_->features.RequestPushEvents(&context_, &request_bytes_, &responder_,
                                         queue_, queue_, &main_tag_);
   }
 
  private:
   void PostNext() override { new PushEventsCall(server_, queue_); }
-  void Handle() override { Finish(Push()); }
+  const Batches& batches() const override { return request_->batches(); }
 
-  absl::Status Push() {
-    FRESHLINE_RETURN_IF_ERROR(server_->Admit());
+  absl::Status Serve() override {
     DecodedRequest decoded;
     FRESHLINE_RETURN_IF_ERROR(
         decoded.DecodeBatches(request_->batches(), "batches",
@@ -173,11 +143,9 @@ class PushEventsCall final
     const std::vector<ingest::EventResult> results = ingest.Apply(events);
     EncodeEventResults(events, results, ingest.ack_level(),
                        response_->mutable_results());
+    Finish(absl::OkStatus());
     return absl::OkStatus();
   }
-
-  CallContext* const server_;
-  grpc::ServerCompletionQueue* const queue_;
 };
 
 class GetStatusCall final
@@ -185,13 +153,17 @@ class GetStatusCall final
  public:
   GetStatusCall(CallContext* server, grpc::ServerCompletionQueue* queue)
       : server_(server), queue_(queue) {
-    server_->operations.RequestGetStatus(&context_, request_, &responder_,
-                                         queue_, queue_, &main_tag_);
+    server_->operations.RequestGetStatus(
+        &context_, &request_bytes_, &responder_, queue_, queue_, &main_tag_);
   }
 
  private:
   void PostNext() override { new GetStatusCall(server_, queue_); }
   void Handle() override {
+    if (const absl::Status s = Parse(); !s.ok()) {
+      Finish(s);
+      return;
+    }
     server_->rooms.status(response_);
     for (const Server::ServingThread& thread : server_->threads) {
       v1::ThreadStatus* out = response_->add_threads();
@@ -269,13 +241,15 @@ void Server::Rep::StartThreads() {
     context.threads.push_back(
         {absl::StrCat("poller-", i), base::SchedClass::kNormal});
   }
+  context.intake = std::make_unique<Intake>(context.options.intake_bytes_max);
   for (size_t i = 0; i < queues.size(); ++i) {
     pollers.emplace_back([this, i] { Poll(i); });
   }
-  const auto all = static_cast<uint32_t>(context.threads.size());
+  const auto all = static_cast<uint32_t>(queues.size());
   for (uint32_t ready = 0; ready < all; ready = context.threads_ready) {
     context.threads_ready.wait(ready);
   }
+  context.threads.push_back({"intake", context.intake->sched_class()});
 }
 
 void Server::Rep::Post(grpc::ServerCompletionQueue* queue) {
@@ -348,6 +322,13 @@ void Server::BeginDrain() {
   rep_->context.draining = true;
 }
 
+base::MonoTime Server::last_activity() const {
+  const CallContext& context = rep_->context;
+  return context.intake->idle()
+             ? context.last_call.load(std::memory_order_relaxed)
+             : context.rooms.clock->Now();
+}
+
 void Server::Shutdown(base::Duration timeout) {
   if (rep_->shut_down) return;
   rep_->shut_down = true;
@@ -355,6 +336,8 @@ void Server::Shutdown(base::Duration timeout) {
       gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
                    gpr_time_from_nanos(timeout.count(), GPR_TIMESPAN));
   rep_->server->Shutdown(deadline);
+  // What it runs finishes calls on the queues.
+  rep_->context.intake->Stop();
   for (const auto& queue : rep_->queues) queue->Shutdown();
   for (std::thread& poller : rep_->pollers) poller.join();
 }

@@ -25,14 +25,22 @@ struct ServerOptions {
   uint32_t streams_per_connection_max = 1024;
   uint32_t requests_in_flight_max = 20'000;
   uint32_t events_per_request_max = 10'000;
+  // Larger requests are decoded on the intake, in bytes as sent.
+  uint32_t poller_request_bytes_max = 8 << 10;
+  uint32_t intake_bytes_max = 64 << 20;
   uint32_t memory_quota_bytes = 256 << 20;
   bool reflection = true;
 };
 
 // The gRPC front end: an asynchronous server with its own poller threads, one
 // completion queue each. A poller decodes, applies inline work and enqueues;
-// answers are encoded and sent by whoever completes them.
+// answers are encoded and sent by whoever completes them. Large requests are
+// left to the intake, one thread of normal class: a poller would be kept by
+// them from all others, the more so under SCHED_FIFO.
 //
+// Order: requests that are in flight at once may be served in any order, with
+// one exception: events with a producer are applied in the order in which their
+// requests were complete, among those of one connection and one poller.
 // Lifecycle: Start() serves; Drain(), then destroy. All of the rooms outlive
 // the server.
 // Limits: every one of ServerOptions, plus keepalive and no decompression; a
@@ -69,7 +77,12 @@ class Server {
   // Reports NOT_SERVING and refuses new queries with UNAVAILABLE; those that
   // wait are answered as always.
   void BeginDrain();
-  // Ends the connections, waiting at most `timeout` for calls under way.
+  // When the last call of the feature store came; now, while the intake is at
+  // work.
+  base::MonoTime last_activity() const;
+  // Ends the connections, waiting at most `timeout` for calls under way; what
+  // the intake holds is served. gRPC ends calls that it has not handed out by
+  // then as CANCELLED, which clients do not retry: drain until no call comes.
   void Shutdown(base::Duration timeout);
 
  private:

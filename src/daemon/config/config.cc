@@ -69,8 +69,10 @@ constexpr Range kStreamsMax = {1024, 1, kMillion};
 constexpr Range kInFlightMax = {20'000, 1, kMillion};
 constexpr Range kRowsMax = {1000, 1, 100'000};
 constexpr Range kEventsMax = {10'000, 1, kMillion};
-constexpr Range kDrainDelayMs = {0, 0, kHourMs};
+constexpr Range kDrainDelayMs = {200, 0, kHourMs};
 constexpr Range kDrainTimeoutMs = {25'000, 0, kHourMs};
+constexpr Range kPollerRequestBytesMax = {8 * kKiB, 0, kGrpcBytesMax};
+constexpr Range kIntakeBytesMax = {64 * kMiB, kKiB, kGrpcBytesMax};
 constexpr Range kMemoryQuotaBytes = {256 * kMiB, kMiB,
                                      std::numeric_limits<uint32_t>::max()};
 
@@ -219,6 +221,10 @@ RpcConfig ReadRpc(const Section& in, const v1::Rpc& from, bool loopback) {
       in.Count(FRESHLINE_FIELD(memory_quota_bytes), kMemoryQuotaBytes);
   out.reflection = from.has_reflection() ? from.reflection() : loopback;
   out.poller_realtime = !from.has_poller_realtime() || from.poller_realtime();
+  out.poller_request_bytes_max = in.Count(
+      FRESHLINE_FIELD(poller_request_bytes_max), kPollerRequestBytesMax);
+  out.intake_bytes_max =
+      in.Count(FRESHLINE_FIELD(intake_bytes_max), kIntakeBytesMax);
   for (const auto& [field, bytes] :
        {std::pair{"receive_bytes_max", out.receive_bytes_max},
         std::pair{"send_bytes_max", out.send_bytes_max}}) {

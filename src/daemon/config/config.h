@@ -83,6 +83,8 @@ struct RpcConfig {
   uint32_t memory_quota_bytes = 0;
   bool reflection = false;
   bool poller_realtime = true;
+  uint32_t poller_request_bytes_max = 0;
+  uint32_t intake_bytes_max = 0;
   friend bool operator==(const RpcConfig&, const RpcConfig&) = default;
 };
 

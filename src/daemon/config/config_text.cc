@@ -49,6 +49,8 @@ void PrintRpc(const RpcConfig& from, v1::Rpc* out) {
   out->set_memory_quota_bytes(from.memory_quota_bytes);
   out->set_reflection(from.reflection);
   out->set_poller_realtime(from.poller_realtime);
+  out->set_poller_request_bytes_max(from.poller_request_bytes_max);
+  out->set_intake_bytes_max(from.intake_bytes_max);
 }
 
 }  // namespace

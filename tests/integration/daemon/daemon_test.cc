@@ -249,10 +249,12 @@ TEST_F(DaemonTest, ReportsItsStatus) {
   EXPECT_EQ(s.table().keys(), 1U);
   EXPECT_EQ(s.scheduler().workers_usable(), 2U);
   // The dispatcher, two workers and what the server runs.
-  ASSERT_EQ(s.threads_size(), 4);
+  ASSERT_EQ(s.threads_size(), 5);
   EXPECT_EQ(s.threads(3).name(), "poller-0");
   EXPECT_EQ(s.threads(3).sched_class(),
             base::SchedClassName(Granted(base::SchedClass::kRealtime)));
+  EXPECT_EQ(s.threads(4).name(), "intake");
+  EXPECT_EQ(s.threads(4).sched_class(), "normal");
   EXPECT_FALSE(s.kernels().empty());
   EXPECT_EQ(*client_->CheckHealth(), Health::kServing);
   EXPECT_THAT(client_->CheckHealth("nobody"),
@@ -263,7 +265,7 @@ TEST_F(DaemonTest, PollersAreOrdinaryThreadsWhereAsked) {
   Start(Config("rees46.textproto", "rpc { poller_realtime: false }"));
   const auto status = client_->GetStatus();
   ASSERT_THAT(status, test::IsOk());
-  ASSERT_EQ(status->proto().threads_size(), 4);
+  ASSERT_EQ(status->proto().threads_size(), 5);
   EXPECT_EQ(status->proto().threads(3).sched_class(), "normal");
 }
 
@@ -301,9 +303,7 @@ TEST_F(DaemonTest, AnswersEverybodyUnderOverload) {
 }
 
 TEST_F(DaemonTest, DrainsWithoutLosingAWaitingQuery) {
-  // The delay is for what is on its way: calls that the server has not seen
-  // when it shuts down are cancelled by gRPC.
-  Start(Config("rees46.textproto", "rpc { drain_delay_ms: 500 }"));
+  Start(Config("rees46.textproto"));
   std::atomic<int> ok{0};
   std::atomic<int> refused{0};
   std::atomic<int> ended{0};

@@ -81,11 +81,13 @@ TEST(ConfigTest, TheRpcDefaultsAreTheDocumentedOnes) {
   EXPECT_EQ(rpc.requests_in_flight_max, 20'000u);
   EXPECT_EQ(rpc.rows_per_request_max, 1000u);
   EXPECT_EQ(rpc.events_per_request_max, 10'000u);
-  EXPECT_EQ(rpc.drain_delay, base::Duration::zero());
+  EXPECT_EQ(rpc.drain_delay, std::chrono::milliseconds(200));
   EXPECT_EQ(rpc.drain_timeout, std::chrono::seconds(25));
   EXPECT_EQ(rpc.memory_quota_bytes, 256u << 20);
   EXPECT_TRUE(rpc.reflection);
   EXPECT_TRUE(rpc.poller_realtime);
+  EXPECT_EQ(rpc.poller_request_bytes_max, 8u << 10);
+  EXPECT_EQ(rpc.intake_bytes_max, 64u << 20);
 }
 
 TEST(ConfigTest, ReflectionIsOffByDefaultWhereOthersReachIt) {
@@ -205,6 +207,8 @@ TEST(ConfigTest, EveryNumberHasARange) {
       {"rpc", "events_per_request_max", 1, 1000000},
       {"rpc", "drain_delay_ms", 0, 3600000},
       {"rpc", "drain_timeout_ms", 0, 3600000},
+      {"rpc", "poller_request_bytes_max", 0, kInt},
+      {"rpc", "intake_bytes_max", 1024, kInt},
       {"rpc", "memory_quota_bytes", 1 << 20, 4294967295},
   };
   for (const Bounds& b : all) {
@@ -273,7 +277,8 @@ TEST(ConfigTest, PrintedConfigurationIsCompleteAndReadsBackEqual) {
         rows_per_request_max: 27 events_per_request_max: 28
         drain_delay_ms: 29 drain_timeout_ms: 30
         memory_quota_bytes: 3100000 reflection: true
-        poller_realtime: false
+        poller_realtime: false poller_request_bytes_max: 33
+        intake_bytes_max: 3400
       })");
   ASSERT_THAT(config, IsOk());
   const std::string text = PrintConfig(*config);

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "base/status_macros.h"
+#include "freshline/v1/feature_store.grpc.pb.h"
+#include "freshline/v1/operations.grpc.pb.h"
+#include "rpc/call.h"
+#include "rpc/health.h"
+#include "rpc/intake.h"
+#include "rpc/server.h"
+
+namespace freshline::rpc {
+
+// What every call needs; outlives all calls.
+struct CallContext {
+  using FeatureStore = v1::FeatureStore::WithRawMethod_GetFeatures<
+      v1::FeatureStore::WithRawMethod_PushEvents<v1::FeatureStore::Service>>;
+  using Operations =
+      v1::Operations::WithRawMethod_GetStatus<v1::Operations::Service>;
+
+  ServerOptions options;
+  Server::Rooms rooms;
+  FeatureStore features;
+  Operations operations;
+  HealthService health;
+  std::unique_ptr<Intake> intake;
+  std::vector<Server::ServingThread> threads;
+  std::atomic<uint32_t> threads_ready{0};
+  std::atomic<bool> draining{false};
+  std::atomic<uint32_t> in_flight{0};
+  // When the last call of the feature store came. Relaxed: nothing hangs on
+  // it but how long a drain waits.
+  std::atomic<base::MonoTime> last_call{};
+
+  // Whether a new request is taken: UNAVAILABLE, RESOURCE_EXHAUSTED if not.
+  absl::Status Admit() const {
+    if (draining.load(std::memory_order_relaxed)) {
+      return absl::UnavailableError("the server is draining");
+    }
+    if (in_flight.load(std::memory_order_relaxed) >
+        options.requests_in_flight_max) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("more than ", options.requests_in_flight_max,
+                       " requests are in flight; try again later"));
+    }
+    return absl::OkStatus();
+  }
+};
+
+// A call that may carry events: served at once on the poller; on the intake
+// where it is large, or where its events have a producer and an earlier request
+// of the same connection is still there. Overtaken, the earlier one could find
+// that the producer's window has moved past its events.
+template <typename Request, typename Response>
+class EventCall : public UnaryCall<Request, Response> {
+ protected:
+  using Base = UnaryCall<Request, Response>;
+  using Batches = google::protobuf::RepeatedPtrField<v1::EventBatch>;
+
+  EventCall(CallContext* server, grpc::ServerCompletionQueue* queue,
+            Intake::Lane lane)
+      : server_(server), queue_(queue), lane_(lane) {}
+  ~EventCall() override {
+    if (counted_) server_->in_flight.fetch_sub(1, std::memory_order_relaxed);
+  }
+
+  virtual const Batches& batches() const = 0;
+  // Answers the parsed request, or returns why not. Runs on the poller, or on
+  // the intake.
+  virtual absl::Status Serve() = 0;
+
+  CallContext* const server_;
+  grpc::ServerCompletionQueue* const queue_;
+  base::MonoTime received_{};
+
+ private:
+  void Handle() final {
+    received_ = server_->rooms.clock->Now();
+    server_->last_call.store(received_, std::memory_order_relaxed);
+    counted_ = true;
+    server_->in_flight.fetch_add(1, std::memory_order_relaxed);
+    if (const absl::Status s = Accept(); !s.ok()) this->Finish(s);
+  }
+
+  absl::Status Accept() {
+    FRESHLINE_RETURN_IF_ERROR(server_->Admit());
+    const size_t bytes = this->request_bytes_.Length();
+    if (bytes > server_->options.poller_request_bytes_max) {
+      return Post(bytes, /*parsed=*/false);
+    }
+    FRESHLINE_RETURN_IF_ERROR(this->Parse());
+    if (!server_->intake->idle() && numbered() &&
+        server_->intake->Holds(this->context_.peer())) {
+      return Post(this->request_->SpaceUsedLong(), /*parsed=*/true);
+    }
+    return Serve();
+  }
+
+  bool numbered() const {
+    return std::any_of(
+        batches().begin(), batches().end(),
+        [](const v1::EventBatch& b) { return !b.producer_id().empty(); });
+  }
+
+  absl::Status Post(size_t bytes, bool parsed) {
+    Intake::Job job = [this, parsed, hold = typename Base::Hold(this)] {
+      absl::Status s = parsed ? absl::OkStatus() : this->Parse();
+      if (s.ok()) s = Serve();
+      if (!s.ok()) this->Finish(s);
+    };
+    if (server_->intake->TryPost(lane_, this->context_.peer(),
+                                 bytes + sizeof(*this), std::move(job))) {
+      return absl::OkStatus();
+    }
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "large requests of ", server_->options.intake_bytes_max,
+        " bytes already wait to be decoded, as many as may; send this one "
+        "again later, with fewer requests in flight, or in parts of at most ",
+        server_->options.poller_request_bytes_max, " bytes"));
+  }
+
+  const Intake::Lane lane_;
+  bool counted_ = false;
+};
+
+}  // namespace freshline::rpc
