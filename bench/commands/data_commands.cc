@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <memory>
@@ -26,21 +27,28 @@ void Say(const std::string& line) {
 
 namespace {
 
-absl::Status Generate(const GenerateOptions& options) {
+absl::Status Generate(GenerateOptions options) {
+  options.progress = stderr;
   Say(absl::StrCat("generating ", options.history, " s of history and ",
                    options.seconds, " s of window, seed ", options.seed));
   FRESHLINE_ASSIGN_OR_RETURN(const GenerateReport report, RunGenerate(options));
   Say(absl::StrCat("wrote ", report.history_clicks, " + ", report.window_clicks,
                    " clicks to ", report.trace_path, " and ", options.items,
                    " items to ", report.catalogue_path));
+  // With the hour before it: what a click follows counts, and is not counted.
+  constexpr int64_t kHourUs = 3'600'000'000;
   ReadOptions read;
-  read.since_us = kWindowStartUs;
+  read.since_us = kWindowStartUs - kHourUs;
   StringPool pool;
   ReadReport read_report;
   FRESHLINE_ASSIGN_OR_RETURN(
       const std::vector<Click> clicks,
       ReadTrace(report.trace_path, read, &pool, &read_report));
-  std::cout << ToText(Describe(clicks));
+  const auto begin = std::lower_bound(
+      clicks.begin(), clicks.end(), kWindowStartUs,
+      [](const Click& click, int64_t time) { return click.time_us < time; });
+  std::cout << ToText(
+      Describe(clicks, static_cast<size_t>(begin - clicks.begin())));
   return absl::OkStatus();
 }
 

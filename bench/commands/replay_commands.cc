@@ -66,7 +66,8 @@ void AddCommon(CLI::App* sub, const Invocation& call, Flags* f) {
                   "scheduler.guard_floor_us")
       ->capture_default_str();
   sub->add_option("--echo-block", f->echo_block_s,
-                  "Seconds of each turn of daemon and echo; 0: no echo")
+                  "Seconds of each turn of daemon and echo, of the first "
+                  "policy at each load and SLO; 0: no echo")
       ->capture_default_str();
   sub->add_option("--out", f->out, "Directory for report.json and plots")
       ->capture_default_str();
@@ -145,9 +146,11 @@ absl::StatusOr<std::vector<PlannedRun>> PlanCross(const Flags& flags) {
   std::vector<PlannedRun> plan;
   for (const double load : loads) {
     for (const double slo : slos) {
+      double echo_block_s = flags.echo_block_s;
       for (const absl::string_view policy :
            absl::StrSplit(flags.policies, ',')) {
-        plan.push_back({load, slo, std::string(policy), flags.echo_block_s});
+        plan.push_back({load, slo, std::string(policy), echo_block_s});
+        echo_block_s = 0;  // one floor for each load and SLO
       }
     }
   }

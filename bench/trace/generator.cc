@@ -35,6 +35,7 @@ constexpr int64_t kFirstUser = 500'000'000;
 // An empty store takes about an hour to fill with sessions under way and with
 // users who come back.
 constexpr int64_t kSettleSeconds = 3600;
+constexpr uint64_t kProgressRows = 1'000'000;
 
 enum class Mode { kNear, kCategory, kStore };
 
@@ -253,6 +254,13 @@ class CsvFile {
   CsvFile& operator=(const CsvFile&) = delete;
 
   bool ok() const { return file_ != nullptr && std::ferror(file_) == 0; }
+  // False where anything since the opening was not written.
+  bool Close() {
+    bool written = ok();
+    if (file_ != nullptr) written = std::fclose(file_) == 0 && written;
+    file_ = nullptr;
+    return written;
+  }
   void Header() {
     std::fputs(
         "event_time,event_type,product_id,category_id,category_code,brand,"
@@ -281,7 +289,7 @@ class CsvFile {
   }
 
  private:
-  std::FILE* const file_;
+  std::FILE* file_;
   int64_t second_ = -1;
   std::string time_;
 };
@@ -324,10 +332,12 @@ absl::StatusOr<GenerateReport> RunGenerate(const GenerateOptions& options) {
       kWindowStartUs - std::max(options.history, kSettleSeconds) * 1'000'000;
   const int64_t end_us = kWindowStartUs + options.seconds * 1'000'000;
   ClickGenerator generator(catalogue, rate, start_us, options.seed);
-  CsvFile csv(report.trace_path);
+  // Under its name only when whole.
+  const std::string partial = report.trace_path + ".partial";
+  CsvFile csv(partial);
   if (!csv.ok()) {
     return absl::UnavailableError(
-        absl::StrCat("cannot write \"", report.trace_path, "\""));
+        absl::StrCat("cannot write \"", partial, "\""));
   }
   csv.Header();
   absl::flat_hash_set<int64_t> users;
@@ -342,10 +352,22 @@ absl::StatusOr<GenerateReport> RunGenerate(const GenerateOptions& options) {
     } else {
       ++report.history_clicks;
     }
+    const uint64_t rows = report.history_clicks + report.window_clicks;
+    if (options.progress != nullptr && rows % kProgressRows == 0) {
+      std::fprintf(options.progress, "generate: %llu clicks, %.0f %%\n",
+                   static_cast<unsigned long long>(rows),
+                   100.0 * static_cast<double>(click.time_us - history_us) /
+                       static_cast<double>(end_us - history_us));
+    }
   }
-  if (!csv.ok()) {
+  if (!csv.Close()) {
     return absl::UnavailableError(
-        absl::StrCat("cannot write \"", report.trace_path, "\""));
+        absl::StrCat("cannot write \"", partial, "\""));
+  }
+  std::filesystem::rename(partial, report.trace_path, error);
+  if (error) {
+    return absl::UnavailableError(
+        absl::StrCat("cannot rename \"", partial, "\": ", error.message()));
   }
   report.window_users = users.size();
   return report;

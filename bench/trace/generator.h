@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdio>
 #include <functional>
 #include <queue>
 #include <string>
@@ -23,6 +24,7 @@ struct GenerateOptions {
   int64_t history = 3600;
   uint64_t seed = 1;              // of the clicks; the shop is always the same
   std::string out = "out/trace";  // directory: trace.csv and catalogue.csv
+  std::FILE* progress = nullptr;  // told how far it is, every million clicks
 };
 
 // 2019-10-16 18:00:00 UTC: every generated window starts here.

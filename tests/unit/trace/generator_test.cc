@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "bench/trace/reader.h"
 #include "bench/trace/statistics.h"
 #include "tests/support/status_matchers.h"
@@ -92,6 +94,25 @@ TEST(ClickGeneratorTest, TheWindowDoesNotDependOnTheHistoryWritten) {
     EXPECT_EQ(windows[0][i].user, windows[1][i].user);
     EXPECT_EQ(windows[0][i].item, windows[1][i].item);
   }
+}
+
+TEST(ClickGeneratorTest, ATraceHasItsNameOnlyWhenItIsWhole) {
+  GenerateOptions options;
+  options.items = 1000;
+  options.queries = 100;
+  options.seconds = 10;
+  options.history = 0;
+  options.out = ::testing::TempDir() + "whole";
+  // What cannot be opened for writing stands where the rows would be made.
+  std::filesystem::create_directories(options.out + "/trace.csv.partial");
+  EXPECT_THAT(RunGenerate(options).status(),
+              test::StatusIs(absl::StatusCode::kUnavailable,
+                             ::testing::HasSubstr("trace.csv.partial")));
+  EXPECT_FALSE(std::filesystem::exists(options.out + "/trace.csv"));
+  std::filesystem::remove(options.out + "/trace.csv.partial");
+  ASSERT_THAT(RunGenerate(options), test::IsOk());
+  EXPECT_TRUE(std::filesystem::exists(options.out + "/trace.csv"));
+  EXPECT_FALSE(std::filesystem::exists(options.out + "/trace.csv.partial"));
 }
 
 TEST(ClickGeneratorTest, RefusesOptionsOutOfRange) {
