@@ -51,7 +51,7 @@ struct SaturateFlags {
                        "slo_aware",
                        2,
                        1,
-                       1000};
+                       1500};
   SaturateOptions options;
   std::string self;
 };
@@ -139,7 +139,7 @@ struct CheckFlags {
   WorkloadOptions workload{"out/quickstart/trace/trace.csv",
                            "out/quickstart/tables", "auto", 20, 1};
   DaemonOptions daemon{
-      "", "config/rees46.textproto", "", "out/check", "slo_aware", 2, 1, 1000};
+      "", "config/rees46.textproto", "", "out/check", "slo_aware", 2, 1, 1500};
 };
 
 // One replay of the slice; `beside` runs on its own thread meanwhile.

@@ -23,7 +23,7 @@ struct DaemonOptions {
   std::string policy = "slo_aware";
   uint32_t workers = 2;
   uint32_t batch_max = 1;
-  uint32_t guard_floor_us = 1000;
+  uint32_t guard_floor_us = 1500;
 };
 
 // A freshlined of our own, on a free port of loopback, that ends with this.

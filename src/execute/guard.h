@@ -17,7 +17,7 @@ namespace freshline::execute {
 class Guard {
  public:
   struct Options {
-    base::Duration floor = std::chrono::milliseconds(1);
+    base::Duration floor = std::chrono::microseconds(1500);
     base::Duration overshoot_max = std::chrono::milliseconds(20);
     uint64_t window = 8192;  // answers
   };

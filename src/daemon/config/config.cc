@@ -46,7 +46,7 @@ struct Range {
 };
 
 // Every number of the configuration, in the order of daemon.proto.
-constexpr Range kGuardFloorUs = {1000, 0, kMillion};
+constexpr Range kGuardFloorUs = {1500, 0, kMillion};
 constexpr Range kGuardOvershootMaxUs = {20'000, 0, kMillion};
 constexpr Range kTicketsMax = {10'000, 1, kMillion};
 constexpr Range kBackgroundRowsMax = {10'000, 1, kMillion};

@@ -51,7 +51,7 @@ TEST(ConfigTest, TheLeastConfigurationHasTheDocumentedDefaults) {
   EXPECT_EQ(scheduler.workers, 6u);
   EXPECT_TRUE(scheduler.workers_idle_class);
   EXPECT_TRUE(scheduler.dispatcher_realtime);
-  EXPECT_EQ(scheduler.guard_floor, std::chrono::milliseconds(1));
+  EXPECT_EQ(scheduler.guard_floor, std::chrono::microseconds(1500));
   EXPECT_EQ(scheduler.guard_overshoot_max, std::chrono::milliseconds(20));
   EXPECT_EQ(scheduler.tickets_max, 10'000u);
   EXPECT_EQ(scheduler.background_rows_max, 10'000u);
