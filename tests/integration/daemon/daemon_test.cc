@@ -330,6 +330,62 @@ TEST_F(DaemonTest, DrainsWithoutLosingAWaitingQuery) {
   EXPECT_EQ(ok + refused, kQueries);
 }
 
+TEST_F(DaemonTest, DrainsAnIdleDaemonWithinASecond) {
+  Start(Config("rees46.textproto"));
+  ASSERT_THAT(
+      client_->GetFeatures(FeatureRequest("profile").Entity("user_id", {3})),
+      test::IsOk());
+  const base::MonoTime begin = base::Clock::Real().Now();
+  daemon_->Drain(/*hurry=*/false);
+  EXPECT_LT(base::Clock::Real().Now() - begin, std::chrono::seconds(1));
+}
+
+TEST_F(DaemonTest, QueriesGoOnWhileTenThousandEventsAreApplied) {
+  Start(Config("rees46.textproto"));
+  constexpr size_t kEvents = 10'000;
+  std::vector<int64_t> users(kEvents);
+  std::vector<int64_t> items(kEvents);
+  std::vector<uint64_t> numbers(kEvents);
+  for (size_t i = 0; i < kEvents; ++i) {
+    users[i] = static_cast<int64_t>(i % 1000);
+    items[i] = SomeItem(static_cast<uint32_t>(i % 1000));
+    numbers[i] = i;
+  }
+  const EventRows clicks =
+      EventRows("clicks")
+          .Int64s("user_id", users)
+          .Int64s("product_id", items)
+          .TimesUs(std::vector<int64_t>(kEvents,
+                                        base::Clock::Real().WallNowMicros()))
+          .Producer("bulk", numbers);
+  std::atomic<int> pushed{0};
+  absl::StatusOr<PushAnswer> pushes[2] = {absl::UnknownError("not yet"),
+                                          absl::UnknownError("not yet")};
+  // Twice the same, both at once: whichever comes second is all duplicates.
+  for (absl::StatusOr<PushAnswer>& push : pushes) {
+    client_->PushEvents({clicks}, [&](absl::StatusOr<PushAnswer> answer) {
+      push = std::move(answer);
+      ++pushed;
+    });
+  }
+  for (int64_t i = 0; i < 50 || pushed < 2; ++i) {
+    const auto answer = client_->GetFeatures(
+        FeatureRequest("recommend")
+            .Entity("user_id", {2000 + i})
+            .AddEvents(Click(2000 + i, SomeItem(1), static_cast<uint64_t>(i))));
+    ASSERT_THAT(answer, test::IsOk());
+    EXPECT_GT(answer->events(0).ingest_sequence(0), 0U);
+  }
+  size_t accepted = 0;
+  for (const absl::StatusOr<PushAnswer>& push : pushes) {
+    ASSERT_THAT(push, test::IsOk());
+    for (size_t i = 0; i < kEvents; ++i) {
+      accepted += push->events(0).status(i) == EventStatus::kAccepted;
+    }
+  }
+  EXPECT_EQ(accepted, kEvents);
+}
+
 TEST_F(DaemonTest, ServesTheFraudExampleToo) {
   Start(Config("fraud.textproto"));
   const auto status = client_->GetStatus();
