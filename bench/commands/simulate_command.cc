@@ -27,6 +27,9 @@
 namespace freshline::bench {
 namespace {
 
+// Of a profile on a machine that does nothing else.
+constexpr double kCpuShareMin = 0.97;
+
 struct Flags {
   WorkloadOptions workload{"out/quickstart/trace/trace.csv",
                            "out/quickstart/tables", "auto", 60, 1};
@@ -120,6 +123,12 @@ absl::StatusOr<TimeProfile> TimesFor(const SliceFunction& function,
   FRESHLINE_ASSIGN_OR_RETURN(TimeProfile profile,
                              MeasureProfile(function, slice.view, slice.shapes,
                                             options, base::Clock::Real()));
+  if (profile.cpu_share < kCpuShareMin) {
+    Say(absl::StrFormat(
+        "the machine was busy: the runs had a processor for %.0f %% of their "
+        "time only, so that they took too long and load 1 is too low",
+        100 * profile.cpu_share));
+  }
   if (!flags.times.empty()) {
     FRESHLINE_RETURN_IF_ERROR(SaveProfile(profile, flags.times));
     Say("wrote " + flags.times);

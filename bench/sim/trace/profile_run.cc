@@ -8,6 +8,7 @@
 
 #include "base/random.h"
 #include "base/status_macros.h"
+#include "base/thread.h"
 #include "featurize/functions.h"
 
 namespace freshline::bench {
@@ -69,6 +70,8 @@ class ProfileThread {
   const std::vector<Duration>& times(uint32_t scans) const {
     return times_[scans];
   }
+  int64_t wall_ns() const { return wall_ns_; }
+  int64_t cpu_ns() const { return cpu_ns_; }
 
  private:
   UserState Draw(uint32_t scans) {
@@ -85,10 +88,14 @@ class ProfileThread {
       batch_states_.push_back(Draw(states_.scans[rng_.Below(choices)]));
     }
     function_.Prepare(slice_, batch_states_, memory_.get());
+    const int64_t cpu_begin = base::ThreadCpuNanos();
     const MonoTime begin = clock_.Now();
     FRESHLINE_RETURN_IF_ERROR(function_.Compute(memory_.get()));
     const Duration time = std::max(clock_.Now() - begin, Duration(1));
-    if (times != nullptr) times->push_back(time);
+    if (times == nullptr) return absl::OkStatus();
+    times->push_back(time);
+    wall_ns_ += time.count();
+    cpu_ns_ += base::ThreadCpuNanos() - cpu_begin;
     return absl::OkStatus();
   }
 
@@ -101,14 +108,22 @@ class ProfileThread {
   const std::unique_ptr<SliceFunction::Memory> memory_;
   std::vector<UserState> batch_states_;
   std::array<std::vector<Duration>, TimeProfile::kScansMax + 1> times_;
+  int64_t wall_ns_ = 0;  // of the runs that count
+  int64_t cpu_ns_ = 0;
   absl::Status result_;
+};
+
+// By all runs together.
+struct Consumed {
+  int64_t wall_ns = 0;
+  int64_t cpu_ns = 0;
 };
 
 absl::Status MeasureBatch(const SliceFunction& function, const SliceView& slice,
                           const StatesByScans& states,
                           const ProfileRunOptions& options, uint32_t batch,
                           Duration duration, const base::Clock& clock,
-                          TimeProfile* profile) {
+                          TimeProfile* profile, Consumed* consumed) {
   std::vector<std::unique_ptr<ProfileThread>> parts;
   for (uint32_t w = 0; w < options.workers; ++w) {
     parts.push_back(std::make_unique<ProfileThread>(
@@ -125,6 +140,8 @@ absl::Status MeasureBatch(const SliceFunction& function, const SliceView& slice,
   for (std::thread& thread : threads) thread.join();
   for (const auto& part : parts) {
     FRESHLINE_RETURN_IF_ERROR(part->status());
+    consumed->wall_ns += part->wall_ns();
+    consumed->cpu_ns += part->cpu_ns();
     for (const uint32_t scans : states.scans) {
       std::vector<Duration>& all = profile->times[{scans, batch}];
       const std::vector<Duration>& own = part->times(scans);
@@ -159,13 +176,18 @@ absl::StatusOr<TimeProfile> MeasureProfile(
   std::vector<uint32_t> batches = {1};
   for (uint32_t b = 2; b <= batch_max; b *= 2) batches.push_back(b);
   const int64_t others = static_cast<int64_t>(batches.size()) - 1;
+  Consumed consumed;
   for (const uint32_t batch : batches) {
     const Duration share = others == 0  ? options.duration
                            : batch == 1 ? options.duration / 2
                                         : options.duration / 2 / others;
     FRESHLINE_RETURN_IF_ERROR(MeasureBatch(function, slice, states, options,
-                                           batch, share, clock, &profile));
+                                           batch, share, clock, &profile,
+                                           &consumed));
   }
+  profile.cpu_share = std::clamp(static_cast<double>(consumed.cpu_ns) /
+                                     static_cast<double>(consumed.wall_ns),
+                                 0.001, 1.0);
   return profile;
 }
 

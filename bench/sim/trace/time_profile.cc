@@ -40,7 +40,7 @@ class ProfileParser {
       FRESHLINE_RETURN_IF_ERROR(TakeLine(words));
     }
     for (const char* key : {"freshline-times", "source", "function",
-                            "table_rows", "kernel", "workers"}) {
+                            "table_rows", "kernel", "workers", "cpu_share"}) {
       if (seen_.contains(key)) continue;
       return absl::InvalidArgumentError(
           absl::StrCat(name_, ": there is no line \"", key, "\""));
@@ -102,6 +102,14 @@ class ProfileParser {
       FRESHLINE_RETURN_IF_ERROR(TakeNumber(key, value, 1, 1024, &workers));
       profile_.workers = static_cast<uint32_t>(workers);
       return absl::OkStatus();
+    }
+    if (key == "cpu_share") {
+      if (absl::SimpleAtod(value, &profile_.cpu_share) &&
+          profile_.cpu_share > 0 && profile_.cpu_share <= 1) {
+        return absl::OkStatus();
+      }
+      return Wrong(absl::StrCat("cpu_share \"", value.substr(0, 40),
+                                "\" is not a number in (0, 1]"));
     }
     return Wrong(absl::StrCat("unknown word \"", key, "\""));
   }
@@ -165,7 +173,7 @@ std::string FormatProfile(const TimeProfile& profile) {
   std::string text = absl::StrCat(
       kMagic, " 1\nsource ", profile.source, "\nfunction ", profile.function,
       "\ntable_rows ", profile.table_rows, "\nkernel ", profile.kernel,
-      "\nworkers ", profile.workers, "\n");
+      "\nworkers ", profile.workers, "\ncpu_share ", profile.cpu_share, "\n");
   for (const auto& [size, times] : profile.times) {
     absl::StrAppend(&text, "times ", size.first, " ", size.second);
     for (const Duration time : times) absl::StrAppend(&text, " ", time.count());

@@ -26,10 +26,12 @@ namespace freshline::bench {
 //   table_rows 400000
 //   kernel avx512-vnni
 //   workers 2
+//   cpu_share 0.998
 //   times SCANS BATCH NANOSECONDS NANOSECONDS ...
 //
-// with at most one `times` line of each size. SCANS is the most of any row of
-// the batch. A line that begins with # is a comment.
+// in any order after the first line, with at most one `times` line of each
+// size. SCANS is the most of any row of the batch. A line that begins with # is
+// a comment.
 struct TimeProfile {
   static constexpr uint32_t kScansMax = 16;
   static constexpr uint32_t kBatchMax = 64;
@@ -43,6 +45,9 @@ struct TimeProfile {
   uint64_t table_rows = 0;
   std::string kernel;
   uint32_t workers = 0;  // that ran at once
+  // Of the runs' time, the share that they had a processor. Well below 1,
+  // something else was running and the times are too long.
+  double cpu_share = 1;
   // (scans, batch) -> times; some for a batch of 1.
   std::map<std::pair<uint32_t, uint32_t>, std::vector<base::Duration>> times;
 

@@ -81,6 +81,8 @@ TEST_F(SliceFunctionTest, IsTimedAtEverySizeThatOccurs) {
       EXPECT_GE(found->second.size(), options.workers);
     }
   }
+  EXPECT_GT(profile->cpu_share, 0);
+  EXPECT_LE(profile->cpu_share, 1);
   EXPECT_THAT(ParseProfile(FormatProfile(*profile), "f"), test::IsOk());
   EXPECT_THAT(
       MeasureProfile(**function, View(), {}, options, base::Clock::Real()),

@@ -21,7 +21,7 @@ using ::testing::HasSubstr;
 
 constexpr char kHeader[] =
     "freshline-times 1\nsource profile\nfunction next_items\n"
-    "table_rows 1000\nkernel portable\nworkers 2\n";
+    "table_rows 1000\nkernel portable\nworkers 2\ncpu_share 0.5\n";
 
 TimeProfile SomeProfile(uint64_t seed) {
   base::Rng rng(seed);
@@ -31,6 +31,7 @@ TimeProfile SomeProfile(uint64_t seed) {
   profile.table_rows = rng.Below(1'000'000);
   profile.kernel = "avx2";
   profile.workers = 1 + static_cast<uint32_t>(rng.Below(8));
+  profile.cpu_share = static_cast<double>(1 + rng.Below(64)) / 64;
   for (uint32_t batch = 1; batch <= 16; batch *= 4) {
     for (uint32_t scans = 1; scans <= 4; ++scans) {
       std::vector<Duration>& times = profile.times[{scans, batch}];
@@ -75,12 +76,15 @@ TEST(TimeProfileTest, SaysWhichLineIsWrongAndWhy) {
        "f:3: \"source\" was given before"},
       {"freshline-times 1\nworkers 0\n", "workers \"0\""},
       {"freshline-times 1\nworkers -1\n", "workers \"-1\""},
+      {"freshline-times 1\ncpu_share 0\n", "cpu_share \"0\""},
+      {"freshline-times 1\ncpu_share 1.01\n", "cpu_share \"1.01\""},
+      {"freshline-times 1\ncpu_share nan\n", "cpu_share \"nan\""},
       {"freshline-times 1\nworkers\n", "takes one value, there are 0"},
       {"freshline-times 1\ncolour red\n", "unknown word \"colour\""},
       {"freshline-times 1\ntimes 1 1 5\n", "no line \"source\""},
       {header, "no times of a batch of 1"},
       {header + "times 1 2 500\n", "no times of a batch of 1"},
-      {header + "times 1 1\n", "f:7: \"times\" takes"},
+      {header + "times 1 1\n", "f:8: \"times\" takes"},
       {header + "times 17 1 500\n", "scans \"17\""},
       {header + "times 1 0 500\n", "batch \"0\""},
       {header + "times 1 65 500\n", "batch \"65\""},
@@ -91,7 +95,7 @@ TEST(TimeProfileTest, SaysWhichLineIsWrongAndWhy) {
       {header + "times 1 1 60000000001\n", "time \"60000000001\""},
       {header + "times 1 1 99999999999999999999999\n", "is not a number"},
       {header + "times 1 1 500\ntimes 1 1 600\n",
-       "f:8: times of 1 scans in batches of 1 were given before"},
+       "f:9: times of 1 scans in batches of 1 were given before"},
   };
   for (const auto& c : cases) {
     const auto parsed = ParseProfile(c.text, "f");
