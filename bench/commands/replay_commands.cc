@@ -43,8 +43,8 @@ void AddCommon(CLI::App* sub, const Invocation& call, Flags* f) {
   sub->add_option("--tables", f->workload.tables, "Directory of items.fltab")
       ->capture_default_str();
   sub->add_option("--window", f->workload.window,
-                  "auto (the ten busiest minutes) or START+SECONDS, as "
-                  "2019-10-01T02:40:00+600")
+                  "auto (the ten minutes after the rows that the table was "
+                  "trained on) or START+SECONDS, as 2019-10-01T02:40:00+600")
       ->capture_default_str();
   sub->add_option("--slice", f->workload.slice_seconds,
                   "Seconds of the window to replay; 0: all of it")
@@ -95,6 +95,10 @@ absl::StatusOr<std::unique_ptr<Workload>> LoadWorkload(const Flags& flags) {
                      " malformed rows were skipped; the first:"
                      " line ",
                      read.examples[0].line, ": ", read.examples[0].reason));
+  }
+  if (workload->trained_on_window()) {
+    Say("the table was trained on rows of the window: hit rates come out too "
+        "high; train with the same --window");
   }
   Say(absl::StrCat("window at ", FormatTraceTime(workload->window().start_us),
                    ", slice of ", workload->slice_seconds(), " s, ",

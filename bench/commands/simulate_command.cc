@@ -288,8 +288,8 @@ void AddWorkload(CLI::App* sub, Flags* f) {
   sub->add_option("--tables", f->workload.tables, "Directory of items.fltab")
       ->capture_default_str();
   sub->add_option("--window", f->workload.window,
-                  "auto (the ten busiest minutes) or START+SECONDS, as "
-                  "2019-10-01T02:40:00+600")
+                  "auto (the ten minutes after the rows that the table was "
+                  "trained on) or START+SECONDS, as 2019-10-01T02:40:00+600")
       ->capture_default_str();
   sub->add_option("--slice", f->workload.slice_seconds,
                   "Seconds of the window to replay; 0: all of it")

@@ -19,6 +19,7 @@
 #include "bench/load/open_loop.h"
 #include "bench/load/stall_watcher.h"
 #include "bench/replay/requests.h"
+#include "bench/report/scored.h"
 #include "bench/score/quality.h"
 #include "freshline/v1/feature_store.pb.h"
 
@@ -112,35 +113,10 @@ void FillQuality(const PreparedSlice& prepared, const LoadResult& load,
     const auto items = load.ServedBy(i);
     served[i].items.assign(items.begin(), items.end());
   }
-  const auto row = [&](ModelRow r) -> const Ranks& {
-    return prepared.models[static_cast<size_t>(r)];
-  };
-  const auto hr = [&](ModelRow r) {
-    return Summarise(prepared.set, row(r)).hr20;
-  };
-  const Ranks ranks =
-      RankServed(prepared.set, served, row(ModelRow::kPopularity));
-  const Quality quality = Summarise(prepared.set, ranks);
-  RunReport::Quality& q = report->quality;
-  q.hr20 = quality.hr20;
-  q.mrr20 = quality.mrr20;
-  q.ndcg20 = quality.ndcg20;
-  q.scored = quality.scored;
-  q.hr20_infinite = hr(ModelRow::kFresh);
-  q.hr20_never = hr(ModelRow::kNever);
-  q.hr20_minus_one = hr(ModelRow::kWithoutLast);
-  q.hr20_covisitation = hr(ModelRow::kCoVisitation);
-  q.hr20_cheap = hr(ModelRow::kCheap);
-  q.hr20_popularity = hr(ModelRow::kPopularity);
-  q.hr20_own_items = hr(ModelRow::kOwnItems);
-  const std::optional<Estimate> gap =
-      GapClosed(prepared.set, ranks, row(ModelRow::kNever),
-                row(ModelRow::kFresh), BootstrapOptions{});
-  if (gap.has_value()) {
-    q.gap_closed = gap->value;
-    q.gap_closed_low = gap->low95;
-    q.gap_closed_high = gap->high95;
-  }
+  report->quality = QualityOf(
+      prepared.set, prepared.models,
+      RankServed(prepared.set, served,
+                 prepared.models[static_cast<size_t>(ModelRow::kPopularity)]));
 }
 
 void FillStatus(const v1::GetStatusResponse& before,

@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "bench/train/train.h"
 
 namespace freshline::bench {
 namespace {
@@ -53,8 +54,14 @@ absl::StatusOr<TraceWindow> ResolveWindow(const std::string& trace,
 absl::StatusOr<std::unique_ptr<Workload>> Workload::Load(
     const WorkloadOptions& options) {
   auto workload = std::unique_ptr<Workload>(new Workload(options));
-  FRESHLINE_ASSIGN_OR_RETURN(workload->window_,
-                             ResolveWindow(options.trace, options.window));
+  workload->trained_until_us_ = TrainedUntil(options.tables);
+  if (options.window == "auto" && workload->trained_until_us_.has_value()) {
+    const int64_t start = *workload->trained_until_us_;
+    workload->window_ = {start, start + kAutoWindowSeconds * kSecond, 0};
+  } else {
+    FRESHLINE_ASSIGN_OR_RETURN(workload->window_,
+                               ResolveWindow(options.trace, options.window));
+  }
   const TraceWindow& window = workload->window_;
   ReadOptions read;
   read.seed = options.seed;

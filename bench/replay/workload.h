@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,8 @@ namespace freshline::bench {
 struct WorkloadOptions {
   std::string trace;
   std::string tables;  // directory of items.fltab
-  // "auto" (the ten busiest minutes) or "2019-10-01T02:40:00+600".
+  // "2019-10-01T02:40:00+600", or "auto": the ten minutes after the rows that
+  // the table was trained on, or the busiest ones where that is not known.
   std::string window = "auto";
   int64_t slice_seconds = 60;  // from the window's start; 0: the whole window
   uint64_t seed = 1;           // of the sub-second jitter
@@ -59,6 +61,12 @@ class Workload {
   TraceWindow window() const { return window_; }
   int64_t slice_seconds() const { return slice_seconds_; }
   const std::string& sha256() const { return sha256_; }
+  // Whether the table was trained on rows of the window: its figures are then
+  // better than they would be.
+  bool trained_on_window() const {
+    return trained_until_us_.has_value() &&
+           *trained_until_us_ > window_.start_us;
+  }
   // Queries per second of the slice at superpose 1.
   double natural_rate() const { return natural_rate_; }
 
@@ -71,13 +79,15 @@ class Workload {
   std::vector<Click> clicks_;
   std::shared_ptr<const featurize::ItemTable> table_;
   TraceWindow window_;
+  std::optional<int64_t> trained_until_us_;
   int64_t slice_seconds_ = 0;
   double natural_rate_ = 0;
   std::string sha256_;
   std::map<double, std::unique_ptr<PreparedSlice>> slices_;
 };
 
-// "auto" or "2019-10-01T02:40:00+600" over a trace file.
+// "auto" (the ten busiest minutes) or "2019-10-01T02:40:00+600" over a trace
+// file.
 absl::StatusOr<TraceWindow> ResolveWindow(const std::string& trace,
                                           const std::string& window);
 

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
+#include <limits>
 #include <numeric>
 #include <system_error>
 
@@ -215,6 +217,26 @@ absl::StatusOr<std::vector<Click>> ReadClicks(const TrainOptions& options,
   return clicks;
 }
 
+std::string UntilPath(const std::string& directory) {
+  return (std::filesystem::path(directory) / "items.fltab.until").string();
+}
+
+absl::Status NoteUntil(const TrainOptions& options) {
+  const std::string path = UntilPath(options.out);
+  if (options.until_us == std::numeric_limits<int64_t>::max()) {
+    std::error_code error;
+    std::filesystem::remove(path, error);
+    return absl::OkStatus();
+  }
+  std::ofstream out(path);
+  out << FormatTraceTime(options.until_us) << "\n";
+  out.close();
+  if (!out) {
+    return absl::UnavailableError(absl::StrCat("cannot write \"", path, "\""));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<ItemTableContents> BuildItemTable(
@@ -249,6 +271,15 @@ absl::StatusOr<ItemTableContents> BuildItemTable(
   return table;
 }
 
+std::optional<int64_t> TrainedUntil(const std::string& directory) {
+  std::ifstream in(UntilPath(directory));
+  std::string line;
+  if (!std::getline(in, line)) return std::nullopt;
+  const absl::StatusOr<int64_t> until = ParseTraceTime(line);
+  if (!until.ok()) return std::nullopt;
+  return *until;
+}
+
 absl::StatusOr<TrainReport> RunTrain(const TrainOptions& options) {
   TrainReport report;
   StringPool pool;
@@ -273,6 +304,7 @@ absl::StatusOr<TrainReport> RunTrain(const TrainOptions& options) {
       (std::filesystem::path(options.out) / "items.fltab").string();
   FRESHLINE_RETURN_IF_ERROR(
       featurize::WriteItemTable(report.table_path, table));
+  FRESHLINE_RETURN_IF_ERROR(NoteUntil(options));
   Tell(options.progress,
        absl::StrCat("wrote ", report.table_path, ": ", report.items, " items, ",
                     report.neighbours, " neighbours, ", report.padded_items,

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -69,5 +70,10 @@ struct TrainReport {
 // Returns: the errors of reading, building and writing; INVALID_ARGUMENT where
 // no row lies in the time range.
 absl::StatusOr<TrainReport> RunTrain(const TrainOptions& options);
+
+// TrainOptions::until_us of the table in `directory`, which RunTrain() notes
+// beside it: what is replayed from before it was learned from. Whole seconds;
+// nullopt where the table was trained on every row, or elsewhere.
+std::optional<int64_t> TrainedUntil(const std::string& directory);
 
 }  // namespace freshline::bench

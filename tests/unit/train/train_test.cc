@@ -242,6 +242,17 @@ TEST_F(RunTrainTest, LearnsFromRowsBeforeTheWindowOnly) {
   EXPECT_TRUE((*table)->Find(3).has_value());
   EXPECT_FALSE((*table)->Find(1).has_value());
   EXPECT_FALSE((*table)->Find(4).has_value());
+  EXPECT_EQ(TrainedUntil(options_.out), options_.until_us);
+}
+
+TEST_F(RunTrainTest, ATableOfEveryRowHasNoWindowAfterIt) {
+  Write("trace.csv", kHeader + Row("00:00:00", 1) + Row("00:00:01", 2));
+  options_.until_us = *ParseTraceTime("2019-10-01 00:00:01");
+  ASSERT_THAT(RunTrain(options_), IsOk());
+  EXPECT_TRUE(TrainedUntil(options_.out).has_value());
+  options_.until_us = std::numeric_limits<int64_t>::max();
+  ASSERT_THAT(RunTrain(options_), IsOk());
+  EXPECT_EQ(TrainedUntil(options_.out), std::nullopt);
 }
 
 TEST_F(RunTrainTest, SkipsAndCountsMalformedRows) {
