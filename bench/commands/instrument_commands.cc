@@ -12,6 +12,7 @@
 #include "base/status_macros.h"
 #include "base/waker.h"
 #include "bench/commands/commands.h"
+#include "bench/commands/workload_flags.h"
 #include "bench/load/echo_server.h"
 #include "bench/load/open_loop.h"
 #include "bench/load/saturate.h"
@@ -173,7 +174,7 @@ void Spin(const std::atomic<bool>& stop) {
 absl::Status Check(CheckFlags flags) {
   flags.daemon.tables = flags.workload.tables;
   FRESHLINE_ASSIGN_OR_RETURN(const std::unique_ptr<Workload> workload,
-                             Workload::Load(flags.workload));
+                             LoadWorkload(flags.workload));
   FRESHLINE_ASSIGN_OR_RETURN(const std::unique_ptr<DaemonUnderTest> daemon,
                              DaemonUnderTest::Start(flags.daemon));
   const auto p99_ms = [](const LoadResult& r) {
@@ -284,13 +285,7 @@ void AddCheck(CLI::App* app, const Invocation& call, Run* run) {
       ->capture_default_str();
   sub->add_option("--definitions", f->daemon.definitions, "Definitions")
       ->capture_default_str();
-  sub->add_option("--trace", f->workload.trace, "REES46 CSV, plain or .gz")
-      ->envname("FRESHLINE_REES46")
-      ->capture_default_str();
-  sub->add_option("--tables", f->workload.tables, "Directory of items.fltab")
-      ->capture_default_str();
-  sub->add_option("--window", f->workload.window, "auto or START+SECONDS")
-      ->capture_default_str();
+  AddTraceFlags(sub, &f->workload);
   sub->add_option("--out", f->daemon.directory, "For logs")
       ->capture_default_str();
   sub->callback([f, run] { *run = [f] { return Check(*f); }; });

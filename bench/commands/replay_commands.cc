@@ -10,11 +10,11 @@
 #include "base/clock.h"
 #include "base/status_macros.h"
 #include "bench/commands/commands.h"
+#include "bench/commands/workload_flags.h"
 #include "bench/replay/pooled.h"
 #include "bench/replay/replay.h"
 #include "bench/replay/workload.h"
 #include "bench/report/run_report.h"
-#include "version/version.h"
 
 namespace freshline::bench {
 namespace {
@@ -37,18 +37,8 @@ void AddCommon(CLI::App* sub, const Invocation& call, Flags* f) {
   f->replay.daemon.definitions = "config/rees46.textproto";
   f->replay.self = call.program;
   DaemonOptions& daemon = f->replay.daemon;
-  sub->add_option("--trace", f->workload.trace, "REES46 CSV, plain or .gz")
-      ->envname("FRESHLINE_REES46")
-      ->capture_default_str();
-  sub->add_option("--tables", f->workload.tables, "Directory of items.fltab")
-      ->capture_default_str();
-  sub->add_option("--window", f->workload.window,
-                  "auto (the ten minutes after the rows that the table was "
-                  "trained on) or START+SECONDS, as 2019-10-01T02:40:00+600")
-      ->capture_default_str();
-  sub->add_option("--slice", f->workload.slice_seconds,
-                  "Seconds of the window to replay; 0: all of it")
-      ->capture_default_str();
+  AddTraceFlags(sub, &f->workload);
+  AddSliceFlag(sub, &f->workload);
   sub->add_option("--gap", f->replay.gap_ms,
                   "Milliseconds from a click's push to its query; 0: the "
                   "query carries it")
@@ -75,35 +65,10 @@ void AddCommon(CLI::App* sub, const Invocation& call, Flags* f) {
 
 absl::Status Finish(const Invocation& call, const Flags& flags,
                     const std::vector<RunReport>& runs) {
-  ReportHeader header;
-  header.command = call.command;
-  header.commit = std::string(version::Commit());
-  header.build = std::string(version::Build());
-  header.machine = DescribeMachine();
-  FRESHLINE_RETURN_IF_ERROR(WriteReport(header, runs, flags.out));
+  FRESHLINE_RETURN_IF_ERROR(WriteRuns(call, runs, flags.out));
   std::cout << ReportTable(runs) << "\n" << PooledTable(PoolViolations(runs));
   Say("wrote " + flags.out + "/report.json");
   return absl::OkStatus();
-}
-
-absl::StatusOr<std::unique_ptr<Workload>> LoadWorkload(const Flags& flags) {
-  FRESHLINE_ASSIGN_OR_RETURN(std::unique_ptr<Workload> workload,
-                             Workload::Load(flags.workload));
-  const ReadReport& read = workload->read_report();
-  if (read.malformed > 0) {
-    Say(absl::StrCat(read.malformed,
-                     " malformed rows were skipped; the first:"
-                     " line ",
-                     read.examples[0].line, ": ", read.examples[0].reason));
-  }
-  if (workload->trained_on_window()) {
-    Say("the table was trained on rows of the window: hit rates come out too "
-        "high; train with the same --window");
-  }
-  Say(absl::StrCat("window at ", FormatTraceTime(workload->window().start_us),
-                   ", slice of ", workload->slice_seconds(), " s, ",
-                   workload->natural_rate(), " queries/s"));
-  return workload;
 }
 
 // Text of numbers, separated by commas.
@@ -127,7 +92,7 @@ absl::Status Replay(const Invocation& call, Flags flags) {
   flags.replay.echo_block_s = flags.echo_block_s;
   flags.replay.progress = Say;
   FRESHLINE_ASSIGN_OR_RETURN(const std::unique_ptr<Workload> workload,
-                             LoadWorkload(flags));
+                             LoadWorkload(flags.workload));
   FRESHLINE_ASSIGN_OR_RETURN(const RunReport run,
                              RunReplay(workload.get(), flags.replay));
   return Finish(call, flags, {run});
@@ -239,7 +204,7 @@ absl::Status Compare(const Invocation& call, Flags flags) {
   for (const double seed : seeds) {
     flags.workload.seed = static_cast<uint64_t>(seed);
     FRESHLINE_ASSIGN_OR_RETURN(const std::unique_ptr<Workload> workload,
-                               LoadWorkload(flags));
+                               LoadWorkload(flags.workload));
     if (!capacity.has_value()) {
       FRESHLINE_ASSIGN_OR_RETURN(
           capacity, MeasureCapacity(workload.get(), flags.replay.daemon));

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/status_macros.h"
 #include "bench/commands/commands.h"
+#include "bench/commands/workload_flags.h"
 #include "bench/load/violations.h"
 #include "bench/replay/workload.h"
 #include "bench/report/run_report.h"
@@ -22,7 +23,6 @@
 #include "bench/sim/trace/slice_simulation.h"
 #include "bench/sim/trace/time_profile.h"
 #include "schedule/policies.h"
-#include "version/version.h"
 
 namespace freshline::bench {
 namespace {
@@ -259,10 +259,7 @@ absl::Status Simulate(const Invocation& call, Flags flags) {
   for (const uint64_t seed : flags.seeds) {
     flags.workload.seed = seed;
     FRESHLINE_ASSIGN_OR_RETURN(const std::unique_ptr<Workload> workload,
-                               Workload::Load(flags.workload));
-    Say(absl::StrCat("window at ", FormatTraceTime(workload->window().start_us),
-                     ", slice of ", workload->slice_seconds(), " s, ",
-                     workload->natural_rate(), " queries/s"));
+                               LoadWorkload(flags.workload));
     if (!calibrated.has_value()) {
       FRESHLINE_ASSIGN_OR_RETURN(calibrated,
                                  Calibrate(*workload, *function, flags));
@@ -270,30 +267,15 @@ absl::Status Simulate(const Invocation& call, Flags flags) {
     FRESHLINE_RETURN_IF_ERROR(
         SimulateSeed(flags, workload.get(), *function, *calibrated, &runs));
   }
-  ReportHeader header;
-  header.command = call.command;
-  header.commit = std::string(version::Commit());
-  header.build = std::string(version::Build());
-  header.machine = DescribeMachine();
-  FRESHLINE_RETURN_IF_ERROR(WriteReport(header, runs, flags.out));
+  FRESHLINE_RETURN_IF_ERROR(WriteRuns(call, runs, flags.out));
   std::cout << ReportTable(runs) << "\n" << ValueTable(runs);
   Say("wrote " + flags.out + "/report.json");
   return absl::OkStatus();
 }
 
 void AddWorkload(CLI::App* sub, Flags* f) {
-  sub->add_option("--trace", f->workload.trace, "REES46 CSV, plain or .gz")
-      ->envname("FRESHLINE_REES46")
-      ->capture_default_str();
-  sub->add_option("--tables", f->workload.tables, "Directory of items.fltab")
-      ->capture_default_str();
-  sub->add_option("--window", f->workload.window,
-                  "auto (the ten minutes after the rows that the table was "
-                  "trained on) or START+SECONDS, as 2019-10-01T02:40:00+600")
-      ->capture_default_str();
-  sub->add_option("--slice", f->workload.slice_seconds,
-                  "Seconds of the window to replay; 0: all of it")
-      ->capture_default_str();
+  AddTraceFlags(sub, &f->workload);
+  AddSliceFlag(sub, &f->workload);
   sub->add_option("--definitions", f->definitions,
                   "Definitions of next_items, which is simulated")
       ->capture_default_str();

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/commands/workload_flags.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "bench/trace/reader.h"
+#include "version/version.h"
+
+namespace freshline::bench {
+
+void AddTraceFlags(CLI::App* sub, WorkloadOptions* options) {
+  sub->add_option("--trace", options->trace, "REES46 CSV, plain or .gz")
+      ->envname("FRESHLINE_REES46")
+      ->capture_default_str();
+  sub->add_option("--tables", options->tables, "Directory of items.fltab")
+      ->capture_default_str();
+  sub->add_option("--window", options->window,
+                  "auto (the ten minutes after the rows that the table was "
+                  "trained on) or START+SECONDS, as 2019-10-01T02:40:00+600")
+      ->capture_default_str();
+}
+
+void AddSliceFlag(CLI::App* sub, WorkloadOptions* options) {
+  sub->add_option("--slice", options->slice_seconds,
+                  "Seconds of the window to replay; 0: all of it")
+      ->capture_default_str();
+}
+
+absl::StatusOr<std::unique_ptr<Workload>> LoadWorkload(
+    const WorkloadOptions& options) {
+  FRESHLINE_ASSIGN_OR_RETURN(std::unique_ptr<Workload> workload,
+                             Workload::Load(options));
+  const ReadReport& read = workload->read_report();
+  if (read.malformed > 0) {
+    Say(absl::StrCat(read.malformed,
+                     " malformed rows were skipped; the first:"
+                     " line ",
+                     read.examples[0].line, ": ", read.examples[0].reason));
+  }
+  if (workload->trained_on_window()) {
+    Say("the table was trained on rows of the window: hit rates come out too "
+        "high; train with the same --window");
+  }
+  Say(absl::StrCat("window at ", FormatTraceTime(workload->window().start_us),
+                   ", slice of ", workload->slice_seconds(), " s, ",
+                   workload->natural_rate(), " queries/s"));
+  return workload;
+}
+
+absl::Status WriteRuns(const Invocation& call,
+                       const std::vector<RunReport>& runs,
+                       const std::string& directory) {
+  ReportHeader header;
+  header.command = call.command;
+  header.commit = std::string(version::Commit());
+  header.build = std::string(version::Build());
+  header.machine = DescribeMachine();
+  return WriteReport(header, runs, directory);
+}
+
+}  // namespace freshline::bench

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "bench/commands/commands.h"
+#include "bench/replay/workload.h"
+#include "bench/report/run_report.h"
+
+namespace freshline::bench {
+
+// What every command that runs over clicks shares: --trace, --tables and
+// --window, with `options` as defaults.
+void AddTraceFlags(CLI::App* sub, WorkloadOptions* options);
+// --slice.
+void AddSliceFlag(CLI::App* sub, WorkloadOptions* options);
+
+// Loads it, and says what a reader of the figures has to know: rows that were
+// skipped, a table that has seen the window, the rate.
+absl::StatusOr<std::unique_ptr<Workload>> LoadWorkload(
+    const WorkloadOptions& options);
+
+// Writes `directory`/report.json with the call, the build and the machine.
+absl::Status WriteRuns(const Invocation& call,
+                       const std::vector<RunReport>& runs,
+                       const std::string& directory);
+
+}  // namespace freshline::bench
