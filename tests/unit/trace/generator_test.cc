@@ -103,6 +103,7 @@ TEST(ClickGeneratorTest, ATraceHasItsNameOnlyWhenItIsWhole) {
   options.seconds = 10;
   options.history = 0;
   options.out = ::testing::TempDir() + "whole";
+  std::filesystem::remove_all(options.out);
   // What cannot be opened for writing stands where the rows would be made.
   std::filesystem::create_directories(options.out + "/trace.csv.partial");
   EXPECT_THAT(RunGenerate(options).status(),
