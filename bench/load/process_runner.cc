@@ -3,11 +3,12 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -22,8 +23,6 @@
 #include "base/status_macros.h"
 #include "bench/load/absolute_sleep.h"
 
-extern char** environ;
-
 namespace freshline::bench {
 namespace {
 
@@ -33,24 +32,50 @@ void SleepFor(base::Duration time) {
   SleepUntil(base::Clock::Real().Now() + time);
 }
 
+// In the child. Async-signal-safe calls only: other threads may have held any
+// lock when it was forked.
+[[noreturn]] void Become(char* const* argv, const char* log_path, pid_t parent,
+                         int error_pipe) {
+  int log = -1;
+  if (log_path[0] != '\0') {
+    log = open(log_path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  }
+  // A stopped child would not see anything weaker than SIGKILL.
+  const bool tied =
+      prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent;
+  const bool logged =
+      log_path[0] == '\0' || (log >= 0 && dup2(log, STDOUT_FILENO) >= 0 &&
+                              dup2(log, STDERR_FILENO) >= 0);
+  if (tied && logged) execvp(argv[0], argv);
+  const int error = errno;
+  [[maybe_unused]] const auto written =
+      write(error_pipe, &error, sizeof(error));
+  _exit(127);
+}
+
 absl::StatusOr<pid_t> Spawn(const ProcessOptions& options) {
   std::vector<char*> argv;
   for (const std::string& argument : options.arguments) {
     argv.push_back(const_cast<char*>(argument.c_str()));
   }
   argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  if (!options.log_path.empty()) {
-    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO,
-                                     options.log_path.c_str(),
-                                     O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+  int error_pipe[2];
+  if (pipe2(error_pipe, O_CLOEXEC) != 0) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("no pipe: ", std::strerror(errno)));
   }
-  pid_t pid = -1;
-  const int error =
-      posix_spawnp(&pid, argv[0], &actions, nullptr, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
+  const pid_t parent = getpid();
+  const pid_t pid = fork();
+  if (pid == 0) {
+    Become(argv.data(), options.log_path.c_str(), parent, error_pipe[1]);
+  }
+  int error = pid < 0 ? errno : 0;
+  close(error_pipe[1]);
+  // Closed without a word when the program has taken over.
+  if (pid > 0 && read(error_pipe[0], &error, sizeof(error)) == sizeof(error)) {
+    waitpid(pid, nullptr, 0);
+  }
+  close(error_pipe[0]);
   if (error != 0) {
     return absl::NotFoundError(absl::StrCat(
         options.arguments[0], ": cannot be started: ", std::strerror(error)));

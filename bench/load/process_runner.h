@@ -25,8 +25,8 @@ struct ProcessOptions {
 };
 
 // A child process, ended with its runner: on destruction it is stopped as by
-// Stop(). It is in this process's group, so that an interrupt from the terminal
-// reaches it too; only a SIGKILL of this process leaves it behind.
+// Stop(). Where this process, or the thread that started it, ends in any other
+// way, the kernel kills it: nothing is left behind.
 //
 // Thread-safety: one thread at a time.
 class ProcessRunner {

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <signal.h>
 
+#include <thread>
+
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "tests/support/status_matchers.h"
@@ -52,6 +54,20 @@ TEST(ProcessRunnerTest, KillsWhatIgnoresTerm) {
   auto runner = ProcessRunner::Start(Server(TempFile("port"), "trap '' TERM"));
   ASSERT_THAT(runner, IsOk());
   EXPECT_EQ((*runner)->Stop(std::chrono::milliseconds(20)), 128 + SIGKILL);
+}
+
+TEST(ProcessRunnerTest, AChildEndsWithWhoStartedIt) {
+  absl::StatusOr<std::unique_ptr<ProcessRunner>> runner;
+  std::thread([&runner] {
+    runner = ProcessRunner::Start(Server(TempFile("port"), "true"));
+  }).join();
+  ASSERT_THAT(runner, IsOk());
+  const base::Clock& clock = base::Clock::Real();
+  const base::MonoTime give_up = clock.Now() + std::chrono::seconds(20);
+  while (!(*runner)->Ended() && clock.Now() < give_up) {
+  }
+  EXPECT_TRUE((*runner)->Ended());
+  EXPECT_EQ((*runner)->Stop(), 128 + SIGKILL);
 }
 
 TEST(ProcessRunnerTest, DestructionLeavesNoChild) {
