@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/status_macros.h"
 #include "bench/commands/commands.h"
-#include "bench/replay/pooled.h"
+#include "bench/commands/workload_flags.h"
 #include "bench/replay/workload.h"
 #include "bench/report/run_report.h"
 #include "bench/trace/generator.h"
@@ -92,7 +92,7 @@ absl::Status Train(TrainFlags flags) {
 absl::Status Report(const std::string& directory) {
   FRESHLINE_ASSIGN_OR_RETURN(const std::vector<RunReport> runs,
                              LoadReport(directory));
-  std::cout << ReportTable(runs) << "\n" << PooledTable(PoolViolations(runs));
+  std::cout << ReportText(runs);
   FRESHLINE_RETURN_IF_ERROR(DrawReport(runs, directory));
   Say("drew " + directory + "/report.svg");
   return absl::OkStatus();

@@ -11,7 +11,6 @@
 #include "base/status_macros.h"
 #include "bench/commands/commands.h"
 #include "bench/commands/workload_flags.h"
-#include "bench/replay/pooled.h"
 #include "bench/replay/replay.h"
 #include "bench/replay/workload.h"
 #include "bench/report/run_report.h"
@@ -66,7 +65,7 @@ void AddCommon(CLI::App* sub, const Invocation& call, Flags* f) {
 absl::Status Finish(const Invocation& call, const Flags& flags,
                     const std::vector<RunReport>& runs) {
   FRESHLINE_RETURN_IF_ERROR(WriteRuns(call, runs, flags.out));
-  std::cout << ReportTable(runs) << "\n" << PooledTable(PoolViolations(runs));
+  std::cout << ReportText(runs);
   Say("wrote " + flags.out + "/report.json");
   return absl::OkStatus();
 }

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "bench/replay/pooled.h"
 #include "bench/trace/reader.h"
 #include "version/version.h"
 
@@ -58,6 +59,14 @@ absl::Status WriteRuns(const Invocation& call,
   header.build = std::string(version::Build());
   header.machine = DescribeMachine();
   return WriteReport(header, runs, directory);
+}
+
+std::string ReportText(const std::vector<RunReport>& runs) {
+  std::string text =
+      absl::StrCat(ReportTable(runs), "\n", ReferenceTable(runs));
+  const std::vector<PooledViolations> pools = PoolViolations(runs);
+  if (!pools.empty()) absl::StrAppend(&text, "\n", PooledTable(pools));
+  return text;
 }
 
 }  // namespace freshline::bench

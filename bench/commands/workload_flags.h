@@ -30,4 +30,8 @@ absl::Status WriteRuns(const Invocation& call,
                        const std::vector<RunReport>& runs,
                        const std::string& directory);
 
+// Everything that a report tells people, as tables: its runs, what they are
+// compared with, and the violations of live runs, pooled.
+std::string ReportText(const std::vector<RunReport>& runs);
+
 }  // namespace freshline::bench

@@ -2,7 +2,7 @@
 #include "bench/load/saturate.h"
 
 #include <algorithm>
-#include <atomic>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -141,6 +141,27 @@ double Median(std::vector<double> values) {
   return *middle;
 }
 
+absl::StatusOr<std::string> FetchAnswer(const SaturateSide& side) {
+  base::Mutex mu;
+  base::CondVar ended;
+  std::optional<absl::StatusOr<std::string>> answer;
+  side.client->Send(
+      client::Method::kGetFeatures, side.request,
+      base::Clock::Real().Now() + std::chrono::seconds(10),
+      [&](const absl::Status& status, absl::string_view bytes, base::MonoTime) {
+        base::MutexLock lock(&mu);
+        if (status.ok()) {
+          answer = std::string(bytes);
+        } else {
+          answer = status;
+        }
+        ended.NotifyAll();
+      });
+  base::MutexLock lock(&mu);
+  while (!answer.has_value()) ended.Wait(&mu);
+  return *std::move(answer);
+}
+
 absl::StatusOr<ClosedLoopResult> RunClosedLoop(const SaturateSide& side,
                                                const SaturateOptions& options) {
   if (options.in_flight < 1 || options.in_flight > 10'000 ||
@@ -183,10 +204,15 @@ absl::StatusOr<SaturateResult> Saturate(const SaturateSide& server,
   std::vector<double> qps_ratios;
   std::vector<double> cpu_ratios;
   for (int i = 0; i < options.repeats; ++i) {
-    FRESHLINE_ASSIGN_OR_RETURN(auto ours, RunClosedLoop(server, options));
-    FRESHLINE_RETURN_IF_ERROR(Usable(ours, "server"));
-    FRESHLINE_ASSIGN_OR_RETURN(auto floor, RunClosedLoop(echo, options));
-    FRESHLINE_RETURN_IF_ERROR(Usable(floor, "echo"));
+    const bool echo_first = i % 2 == 1;
+    ClosedLoopResult ours;
+    ClosedLoopResult floor;
+    for (const bool is_echo : {echo_first, !echo_first}) {
+      ClosedLoopResult& run = is_echo ? floor : ours;
+      FRESHLINE_ASSIGN_OR_RETURN(
+          run, RunClosedLoop(is_echo ? echo : server, options));
+      FRESHLINE_RETURN_IF_ERROR(Usable(run, is_echo ? "echo" : "server"));
+    }
     qps_ratios.push_back(Ratio(ours.qps, floor.qps));
     cpu_ratios.push_back(Ratio(ours.server_cpu_us, floor.server_cpu_us));
     result.server_runs.push_back(ours);
@@ -194,6 +220,14 @@ absl::StatusOr<SaturateResult> Saturate(const SaturateSide& server,
   }
   result.server = Medians(result.server_runs);
   result.echo = Medians(result.echo_runs);
+  const auto [qps_min, qps_max] =
+      std::minmax_element(qps_ratios.begin(), qps_ratios.end());
+  const auto [cpu_min, cpu_max] =
+      std::minmax_element(cpu_ratios.begin(), cpu_ratios.end());
+  result.qps_ratio_min = *qps_min;
+  result.qps_ratio_max = *qps_max;
+  result.cpu_ratio_min = *cpu_min;
+  result.cpu_ratio_max = *cpu_max;
   result.qps_ratio = Median(std::move(qps_ratios));
   result.cpu_ratio = Median(std::move(cpu_ratios));
   return result;

@@ -54,15 +54,22 @@ struct SaturateResult {
   // the machine is in both.
   double qps_ratio = 0;
   double cpu_ratio = 0;
+  // Least and greatest of those ratios.
+  double qps_ratio_min = 0, qps_ratio_max = 0;
+  double cpu_ratio_min = 0, cpu_ratio_max = 0;
   std::vector<ClosedLoopResult> server_runs;
   std::vector<ClosedLoopResult> echo_runs;
 };
 
-// Runs server and echo in turn, `repeats` times.
+// Runs server and echo in turn, `repeats` times; who begins alternates.
 // Returns: as RunClosedLoop(); INTERNAL where a run had no call or any error.
 absl::StatusOr<SaturateResult> Saturate(const SaturateSide& server,
                                         const SaturateSide& echo,
                                         const SaturateOptions& options);
+
+// One answer to the side's request, as it came.
+// Returns: the call's status; DEADLINE_EXCEEDED after 10 s.
+absl::StatusOr<std::string> FetchAnswer(const SaturateSide& side);
 
 // The middle one of the values, the lower of two. REQUIRES: not empty.
 double Median(std::vector<double> values);

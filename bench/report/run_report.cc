@@ -3,7 +3,6 @@
 
 #include <sys/utsname.h>
 
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -225,37 +224,6 @@ absl::StatusOr<std::vector<RunReport>> LoadReport(
   } catch (const json::exception& e) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": ", e.what()));
   }
-}
-
-std::string ReportTable(const std::vector<RunReport>& runs) {
-  std::string table;
-  char line[512];
-  std::snprintf(line, sizeof(line),
-                "%-19s %4s %5s %8s %6s %6s %6s %6s %7s %15s %6s %8s %8s %7s\n",
-                "policy", "SLO", "load", "queries", "HR@20", "never", "inf.",
-                "cheap", "gap", "95 %", "fresh", "p99 ms", "viol. %", "echo %");
-  table += line;
-  for (const RunReport& r : runs) {
-    const auto percent = [](uint64_t part, uint64_t whole) {
-      return whole == 0 ? 0.0
-                        : 100.0 * static_cast<double>(part) /
-                              static_cast<double>(whole);
-    };
-    std::snprintf(line, sizeof(line),
-                  "%-19s %4.0f %5.2f %8llu %6.3f %6.3f %6.3f %6.3f %6.1f%% "
-                  "[%5.1f, %5.1f]%% %5.1f%% %8.2f %8.4f %7.4f%s\n",
-                  r.policy.c_str(), r.slo_ms, r.load,
-                  static_cast<unsigned long long>(r.queries), r.quality.hr20,
-                  r.quality.hr20_never, r.quality.hr20_infinite,
-                  r.quality.hr20_cheap, 100 * r.quality.gap_closed,
-                  100 * r.quality.gap_closed_low,
-                  100 * r.quality.gap_closed_high, 100 * r.fraction_fresh,
-                  r.latency_us.p99 / 1000, percent(r.violations, r.queries),
-                  percent(r.echo.violations, r.echo.requests),
-                  r.client_limited ? "  client_limited" : "");
-    table += line;
-  }
-  return table;
 }
 
 }  // namespace freshline::bench

@@ -107,9 +107,16 @@ absl::StatusOr<std::vector<RunReport>> LoadReport(const std::string& directory);
 // The runs as a table for people, one line each.
 std::string ReportTable(const std::vector<RunReport>& runs);
 
-// Draws gap closed and violations over load, a line per policy, into
-// `directory`/report.svg by gnuplot.
-// Returns: UNAVAILABLE where gnuplot is missing or fails, with its message.
+// HR@20 of the models that every run is compared with, one line for each
+// slice: floors, the best model that needs no scheduling, and the rows of
+// which the gap is made.
+std::string ReferenceTable(const std::vector<RunReport>& runs);
+
+// Draws `directory`/report.svg by gnuplot: a column of panels for each SLO,
+// with gap closed, violations (beside the echo's) and latency over load, a
+// curve for each policy; runs that differ by seed alone are pooled.
+// Returns: INVALID_ARGUMENT without runs; UNAVAILABLE where gnuplot is missing
+// or fails, with its message.
 absl::Status DrawReport(const std::vector<RunReport>& runs,
                         const std::string& directory);
 

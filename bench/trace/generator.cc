@@ -294,6 +294,14 @@ class CsvFile {
   std::string time_;
 };
 
+absl::Status Rename(const std::string& from, const std::string& to) {
+  std::error_code error;
+  std::filesystem::rename(from, to, error);
+  if (!error) return absl::OkStatus();
+  return absl::UnavailableError(
+      absl::StrCat("cannot rename \"", from, "\": ", error.message()));
+}
+
 absl::Status CheckOptions(const GenerateOptions& o) {
   const auto wrong = [](absl::string_view what) {
     return absl::InvalidArgumentError(what);
@@ -323,7 +331,8 @@ absl::StatusOr<GenerateReport> RunGenerate(const GenerateOptions& options) {
   report.trace_path = options.out + "/trace.csv";
   report.catalogue_path = options.out + "/catalogue.csv";
   const Catalogue catalogue(options.items);
-  FRESHLINE_RETURN_IF_ERROR(catalogue.Write(report.catalogue_path));
+  const std::string catalogue_partial = report.catalogue_path + ".partial";
+  FRESHLINE_RETURN_IF_ERROR(catalogue.Write(catalogue_partial));
 
   const double rate = static_cast<double>(options.queries) /
                       static_cast<double>(options.seconds);
@@ -364,11 +373,10 @@ absl::StatusOr<GenerateReport> RunGenerate(const GenerateOptions& options) {
     return absl::UnavailableError(
         absl::StrCat("cannot write \"", partial, "\""));
   }
-  std::filesystem::rename(partial, report.trace_path, error);
-  if (error) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot rename \"", partial, "\": ", error.message()));
-  }
+  // An older trace goes first: it must not stand beside a new catalogue.
+  std::filesystem::remove(report.trace_path, error);
+  FRESHLINE_RETURN_IF_ERROR(Rename(catalogue_partial, report.catalogue_path));
+  FRESHLINE_RETURN_IF_ERROR(Rename(partial, report.trace_path));
   report.window_users = users.size();
   return report;
 }

@@ -108,7 +108,9 @@ struct GenerateReport {
   std::string catalogue_path;
 };
 
-// Writes trace.csv (REES46 columns, whole seconds) and catalogue.csv.
+// Writes trace.csv (REES46 columns, whole seconds) and catalogue.csv, each as
+// .partial until both are whole: a trace.csv is complete, and so is what
+// stands beside it.
 // Returns: INVALID_ARGUMENT naming the option; UNAVAILABLE for a file that
 // cannot be written.
 absl::StatusOr<GenerateReport> RunGenerate(const GenerateOptions& options);

@@ -52,11 +52,28 @@ TEST(SaturateTest, ComparesAServerWithTheEcho) {
   EXPECT_GT(result->server.calls, 0u);
   EXPECT_GT(result->server.qps, 0);
   EXPECT_GT(result->qps_ratio, 0);
+  EXPECT_GT(result->qps_ratio_min, 0);
+  EXPECT_LE(result->qps_ratio_min, result->qps_ratio);
+  EXPECT_GE(result->qps_ratio_max, result->qps_ratio);
   EXPECT_EQ(result->server.answer_bytes, options.answer.size());
   EXPECT_LE(result->server.latency_us_p50, result->server.latency_us_p99);
   // No process was given to measure.
   EXPECT_EQ(result->server.server_cpu_us, 0);
   EXPECT_EQ(client->outstanding(), 0u);
+}
+
+TEST(SaturateTest, FetchesTheBytesOfOneAnswer) {
+  EchoOptions options;
+  options.answer = "just these bytes";
+  auto echo = EchoServer::Start(options);
+  ASSERT_THAT(echo, IsOk());
+  auto client = Connect(absl::StrCat("127.0.0.1:", (*echo)->port()));
+  const auto answer = FetchAnswer({client.get(), "request"});
+  ASSERT_THAT(answer, IsOk());
+  EXPECT_EQ(*answer, "just these bytes");
+  test::FakeFeatureStore store({});  // answers UNIMPLEMENTED
+  auto refused = Connect(store.target());
+  EXPECT_FALSE(FetchAnswer({refused.get(), ""}).ok());
 }
 
 TEST(SaturateTest, MeasuresTheCpuOfAProcess) {

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -163,6 +164,19 @@ TEST(RunReportTest, TheTableShowsTheFloorAndTheClientsOwnLimit) {
   EXPECT_THAT(table, HasSubstr("client_limited"));
 }
 
+TEST(RunReportTest, WithoutAnEchoTheTableShowsNoRateOfIt) {
+  RunReport run = SomeRun("fifo", 2);
+  run.echo = {};
+  const std::string table = ReportTable({run});
+  EXPECT_THAT(table, HasSubstr("0.2000        - "));
+}
+
+TEST(RunReportTest, ReferencesStandOnceForEverySlice) {
+  const std::string table = ReferenceTable(
+      {SomeRun("fifo", 2), SomeRun("edf", 2), SomeRun("edf", 0.5)});
+  EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), 3);
+}
+
 TEST(RunReportTest, DrawsACurvePerPolicy) {
   const std::string directory = FreshDirectory("drawn");
   const std::vector<RunReport> runs = {
@@ -171,8 +185,28 @@ TEST(RunReportTest, DrawsACurvePerPolicy) {
   ASSERT_THAT(DrawReport(runs, directory), test::IsOk());
   std::ifstream in(directory + "/report.svg");
   const std::string svg((std::istreambuf_iterator<char>(in)), {});
-  EXPECT_THAT(svg, HasSubstr("slo-aware"));
+  EXPECT_THAT(svg, HasSubstr("slo_aware"));
   EXPECT_THAT(svg, HasSubstr("edf"));
+  EXPECT_THAT(svg, HasSubstr("SLO 30 ms"));
+  EXPECT_THAT(svg, HasSubstr("HR@20"));
+}
+
+TEST(RunReportTest, DrawsEverySloAndWhatElseTellsRunsApart) {
+  const std::string directory = FreshDirectory("columns");
+  std::vector<RunReport> runs = {SomeRun("slo_aware", 0.5),
+                                 SomeRun("slo_aware", 2)};
+  runs[1].slo_ms = 10;
+  runs[1].batch_max = 16;
+  std::filesystem::create_directories(directory);
+  ASSERT_THAT(DrawReport(runs, directory), test::IsOk());
+  std::ifstream in(directory + "/report.svg");
+  const std::string svg((std::istreambuf_iterator<char>(in)), {});
+  EXPECT_THAT(svg, HasSubstr("SLO 10 ms"));
+  EXPECT_THAT(svg, HasSubstr("SLO 30 ms"));
+  EXPECT_THAT(svg, HasSubstr("slo_aware, batch 16"));
+  EXPECT_THAT(
+      DrawReport({}, directory),
+      test::StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("no runs")));
 }
 
 }  // namespace

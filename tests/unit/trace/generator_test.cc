@@ -110,10 +110,13 @@ TEST(ClickGeneratorTest, ATraceHasItsNameOnlyWhenItIsWhole) {
               test::StatusIs(absl::StatusCode::kUnavailable,
                              ::testing::HasSubstr("trace.csv.partial")));
   EXPECT_FALSE(std::filesystem::exists(options.out + "/trace.csv"));
+  EXPECT_FALSE(std::filesystem::exists(options.out + "/catalogue.csv"));
   std::filesystem::remove(options.out + "/trace.csv.partial");
   ASSERT_THAT(RunGenerate(options), test::IsOk());
   EXPECT_TRUE(std::filesystem::exists(options.out + "/trace.csv"));
+  EXPECT_TRUE(std::filesystem::exists(options.out + "/catalogue.csv"));
   EXPECT_FALSE(std::filesystem::exists(options.out + "/trace.csv.partial"));
+  EXPECT_FALSE(std::filesystem::exists(options.out + "/catalogue.csv.partial"));
 }
 
 TEST(ClickGeneratorTest, RefusesOptionsOutOfRange) {
