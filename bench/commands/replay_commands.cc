@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cmath>
 #include <iostream>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -103,6 +106,7 @@ struct PlannedRun {
   double slo_ms = 30;
   std::string policy;
   double echo_block_s = 0;  // 0: no echo
+  double seconds = 0;       // that it is expected to take
 };
 
 // Loads outermost, policies innermost: neighbours in time are compared.
@@ -117,7 +121,7 @@ absl::StatusOr<std::vector<PlannedRun>> PlanCross(const Flags& flags) {
       double echo_block_s = flags.echo_block_s;
       for (const absl::string_view policy :
            absl::StrSplit(flags.policies, ',')) {
-        plan.push_back({load, slo, std::string(policy), echo_block_s});
+        plan.push_back({load, slo, std::string(policy), echo_block_s, 0});
         echo_block_s = 0;  // one floor for each load and SLO
       }
     }
@@ -131,11 +135,11 @@ std::vector<PlannedRun> PlanFull(double echo_block_s) {
   std::vector<PlannedRun> plan;
   for (const double load : {0.5, 0.9, 1.5, 2.0, 3.0}) {
     for (const double slo : {10.0, 50.0, 30.0}) {
-      plan.push_back({load, slo, "slo_aware", echo_block_s});
+      plan.push_back({load, slo, "slo_aware", echo_block_s, 0});
     }
     for (const char* policy :
          {"edf", "fifo", "stale_then_refresh", "eager_fifo"}) {
-      plan.push_back({load, 30, policy, 0});
+      plan.push_back({load, 30, policy, 0, 0});
     }
   }
   return plan;
@@ -155,33 +159,94 @@ absl::StatusOr<std::vector<PlannedRun>> PlanOf(Flags* flags) {
   return PlanCross(*flags);
 }
 
+double SuperposeOf(const Workload& workload, double load, double capacity) {
+  return load * capacity / workload.natural_rate();
+}
+
+// Expects of every run: the warm-up, which computes a row for each user; the
+// slice, twice beside an echo; a few seconds to start and to end; and of the
+// first one at each load that the slice is scored.
+absl::Status ExpectSeconds(const Workload& workload, double capacity,
+                           std::vector<PlannedRun>* plan) {
+  constexpr double kStart = 3;
+  constexpr double kScorePerQuery = 0.0005;
+  constexpr double kWarmUpSlower = 1.25;  // than the workers alone
+  std::map<double, Slice> slices;         // by load
+  for (PlannedRun& run : *plan) {
+    auto slice = slices.find(run.load);
+    const bool scored = slice != slices.end();
+    if (!scored) {
+      FRESHLINE_ASSIGN_OR_RETURN(
+          Slice cut, workload.Cut(SuperposeOf(workload, run.load, capacity)));
+      slice = slices.emplace(run.load, std::move(cut)).first;
+    }
+    run.seconds =
+        kStart +
+        kWarmUpSlower * static_cast<double>(slice->second.users) / capacity +
+        static_cast<double>(workload.slice_seconds()) *
+            (run.echo_block_s > 0 ? 2 : 1);
+    if (!scored) {
+      run.seconds +=
+          kScorePerQuery * static_cast<double>(slice->second.queries.size());
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::string Minutes(double seconds) {
+  if (seconds < 90) return absl::StrCat(std::lround(seconds), " s");
+  return absl::StrCat(std::lround(seconds / 60), " min");
+}
+
+// Tells how far a comparison is, and how long it will take yet: what was
+// expected of the runs that are left, times what the others took beyond it.
+class Progress {
+ public:
+  explicit Progress(size_t repeats) : repeats_(repeats) {}
+
+  void Begin(const std::vector<PlannedRun>& plan) {
+    if (expected_ > 0) return;  // another seed of the same plan
+    for (const PlannedRun& run : plan) expected_ += run.seconds;
+    expected_ *= static_cast<double>(repeats_);
+    runs_ = repeats_ * plan.size();
+    began_ = base::Clock::Real().Now();
+    Say(absl::StrCat(runs_, " runs, which will take about ",
+                     Minutes(expected_)));
+  }
+  void Next(const PlannedRun& run) {
+    std::string left;
+    if (done_ > 0) {
+      const double took =
+          base::ToMillis(base::Clock::Real().Now() - began_) / 1e3;
+      left = absl::StrCat("; about ",
+                          Minutes((expected_ - done_) * took / done_), " left");
+    }
+    Say(absl::StrCat("run ", ++started_, " of ", runs_, ": ", run.policy,
+                     ", load ", run.load, ", SLO ", run.slo_ms, " ms", left));
+    done_ += run.seconds;
+  }
+
+ private:
+  const size_t repeats_;
+  double expected_ = 0;  // seconds of all runs
+  double done_ = 0;      // of those before the next one
+  size_t runs_ = 0;
+  size_t started_ = 0;
+  base::MonoTime began_;
+};
+
 absl::Status CompareAll(Workload* workload, const Flags& flags,
                         const std::vector<PlannedRun>& plan, double capacity,
-                        std::vector<RunReport>* runs) {
-  const base::Clock& clock = base::Clock::Real();
-  const base::MonoTime began = clock.Now();
-  for (size_t i = 0; i < plan.size(); ++i) {
+                        Progress* progress, std::vector<RunReport>* runs) {
+  for (const PlannedRun& planned : plan) {
     ReplayOptions replay = flags.replay;
     replay.seed = flags.workload.seed;
-    replay.slo_ms = plan[i].slo_ms;
-    replay.load = plan[i].load;
-    replay.superpose = plan[i].load * capacity / workload->natural_rate();
-    replay.echo_block_s = plan[i].echo_block_s;
-    replay.daemon.policy = plan[i].policy;
-    std::string left;
-    if (i > 0) {
-      const base::Duration each =
-          (clock.Now() - began) / static_cast<int64_t>(i);
-      left = absl::StrCat(
-          "; about ",
-          static_cast<int>(base::ToMillis(each) / 6e4 *
-                               static_cast<double>(plan.size() - i) +
-                           1),
-          " min left");
-    }
-    Say(absl::StrCat("run ", i + 1, " of ", plan.size(), ": ", plan[i].policy,
-                     ", load ", plan[i].load, ", SLO ", plan[i].slo_ms, " ms",
-                     left));
+    replay.slo_ms = planned.slo_ms;
+    replay.load = planned.load;
+    replay.superpose = SuperposeOf(*workload, planned.load, capacity);
+    replay.echo_block_s = planned.echo_block_s;
+    replay.daemon.policy = planned.policy;
+    progress->Next(planned);
     FRESHLINE_ASSIGN_OR_RETURN(RunReport run, RunReplay(workload, replay));
     std::cerr << ReportTable({run});
     runs->push_back(std::move(run));
@@ -190,8 +255,7 @@ absl::Status CompareAll(Workload* workload, const Flags& flags,
 }
 
 absl::Status Compare(const Invocation& call, Flags flags) {
-  FRESHLINE_ASSIGN_OR_RETURN(const std::vector<PlannedRun> plan,
-                             PlanOf(&flags));
+  FRESHLINE_ASSIGN_OR_RETURN(std::vector<PlannedRun> plan, PlanOf(&flags));
   flags.replay.daemon.tables = flags.workload.tables;
   flags.replay.daemon.directory = flags.out + "/daemon";
   flags.replay.echo_block_s = flags.echo_block_s;
@@ -200,6 +264,7 @@ absl::Status Compare(const Invocation& call, Flags flags) {
                              Numbers("--seeds", flags.seeds));
   std::vector<RunReport> runs;
   std::optional<double> capacity;
+  Progress progress(seeds.size());
   for (const double seed : seeds) {
     flags.workload.seed = static_cast<uint64_t>(seed);
     FRESHLINE_ASSIGN_OR_RETURN(const std::unique_ptr<Workload> workload,
@@ -212,8 +277,10 @@ absl::Status Compare(const Invocation& call, Flags flags) {
                        flags.replay.daemon.workers * 1e3 / *capacity,
                        " ms a row"));
     }
+    FRESHLINE_RETURN_IF_ERROR(ExpectSeconds(*workload, *capacity, &plan));
+    progress.Begin(plan);
     FRESHLINE_RETURN_IF_ERROR(
-        CompareAll(workload.get(), flags, plan, *capacity, &runs));
+        CompareAll(workload.get(), flags, plan, *capacity, &progress, &runs));
   }
   FRESHLINE_RETURN_IF_ERROR(Finish(call, flags, runs));
   FRESHLINE_RETURN_IF_ERROR(DrawReport(runs, flags.out));

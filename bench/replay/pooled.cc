@@ -55,16 +55,21 @@ std::string PooledTable(const std::vector<PooledViolations>& pools) {
       std::snprintf(target, sizeof(target), "echo + %.2f points: %s",
                     100 * p.allowance(), p.met() ? "met" : "MISSED");
     }
+    // Without an echo there is no rate to show, least of all 0.
+    char floor[64] = "      -        -        -";
+    if (echo) {
+      std::snprintf(floor, sizeof(floor), "%7llu %8.4f %8.4f",
+                    static_cast<unsigned long long>(p.echo.violations),
+                    100 * p.echo.rate, 100 * p.echo.upper95);
+    }
     std::snprintf(line, sizeof(line),
-                  "%-19s %4.0f %8llu %6llu %8.4f %8.4f %5llu %7llu %8.4f "
-                  "%8.4f %6llu %5.0f%%  %s\n",
+                  "%-19s %4.0f %8llu %6llu %8.4f %8.4f %5llu %s %6llu %5.0f%%  "
+                  "%s\n",
                   p.policy.c_str(), p.slo_ms,
                   static_cast<unsigned long long>(p.served.queries),
                   static_cast<unsigned long long>(p.served.violations),
                   100 * p.served.rate, 100 * p.served.upper95,
-                  static_cast<unsigned long long>(p.served.episodes),
-                  static_cast<unsigned long long>(p.echo.violations),
-                  100 * p.echo.rate, 100 * p.echo.upper95,
+                  static_cast<unsigned long long>(p.served.episodes), floor,
                   static_cast<unsigned long long>(p.stalls),
                   p.guard_us_max / (p.slo_ms * 10), target);
     table += line;
