@@ -14,7 +14,6 @@
 #include "base/status_macros.h"
 #include "bench/commands/commands.h"
 #include "bench/commands/workload_flags.h"
-#include "bench/load/violations.h"
 #include "bench/replay/workload.h"
 #include "bench/report/run_report.h"
 #include "bench/score/state_ranker.h"
@@ -22,6 +21,7 @@
 #include "bench/sim/trace/slice_function.h"
 #include "bench/sim/trace/slice_simulation.h"
 #include "bench/sim/trace/time_profile.h"
+#include "bench/stats/violations.h"
 #include "schedule/policies.h"
 
 namespace freshline::bench {

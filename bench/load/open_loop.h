@@ -14,7 +14,7 @@
 #include "base/thread.h"
 #include "base/time.h"
 #include "bench/load/process_runner.h"
-#include "bench/load/violations.h"
+#include "bench/stats/violations.h"
 #include "client/raw_client.h"
 #include "freshline/answer.h"
 

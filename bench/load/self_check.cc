@@ -25,7 +25,8 @@ Verdict FreezeMovesTail(const SelfCheckRuns& runs) {
   const double calm = P99Ms(runs.calm.latency_ns);
   const double frozen = P99Ms(runs.frozen.latency_ns);
   const double least = calm + base::ToMillis(runs.freeze) / 2;
-  return {runs.frozen.violations.queries > 0 && frozen >= least, "a frozen daemon moves p99",
+  return {runs.frozen.violations.queries > 0 && frozen >= least,
+          "a frozen daemon moves p99",
           absl::StrFormat("%.1f ms, calm %.1f ms, at least %.1f ms wanted",
                           frozen, calm, least)};
 }
@@ -52,7 +53,8 @@ Verdict ClientGoesOn(const SelfCheckRuns& runs) {
   const double calm = P99Ms(runs.calm.dispatch_lag_ns);
   const double frozen = P99Ms(runs.frozen.dispatch_lag_ns);
   const double most = std::max(kLagFloorMs, 2 * calm);
-  return {runs.frozen.violations.queries > 0 && frozen <= most, "the client sends on time meanwhile",
+  return {runs.frozen.violations.queries > 0 && frozen <= most,
+          "the client sends on time meanwhile",
           absl::StrFormat("dispatch lag p99 %.3f ms, calm %.3f ms, at most "
                           "%.3f ms wanted",
                           frozen, calm, most)};

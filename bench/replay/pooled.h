@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "bench/load/violations.h"
 #include "bench/report/run_report.h"
+#include "bench/stats/violations.h"
 
 namespace freshline::bench {
 

@@ -12,8 +12,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "bench/load/violations.h"
 #include "bench/report/run_report.h"
+#include "bench/stats/violations.h"
 
 namespace freshline::bench {
 namespace {

@@ -38,9 +38,11 @@ _SRC = {
     "daemon": _BELOW_RPC + " rpc protobuf wire grpc",
 }
 
-_OFFLINE = "base registry featurize bench/trace bench/train bench/score"
+_OFFLINE = ("base registry featurize bench/stats bench/trace bench/train "
+            "bench/score")
 
 _BENCH = {
+    "bench/stats": "base",
     "bench/trace": "base",
     # The virtual-time driver is gRPC-free like the policy that it drives.
     "bench/sim": "base estimate schedule",
@@ -51,7 +53,7 @@ _BENCH = {
     "bench/score": "base featurize registry bench/trace bench/train",
     "bench/report": _OFFLINE,
     # To the daemon as its clients see it, never to its rooms.
-    "bench/load": "api base client protobuf wire grpc",
+    "bench/load": "api base bench/stats client protobuf wire grpc",
     "bench/replay": _OFFLINE + " api client bench/report bench/load wire",
     "bench/commands": _OFFLINE + " api client version estimate schedule "
                       "bench/report bench/load bench/replay bench/sim "

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bench/load/violations.h"
+#include "bench/stats/violations.h"
 
 #include <algorithm>
 #include <cmath>
