@@ -7,10 +7,12 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <thread>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/status_macros.h"
 
 namespace freshline::bench {
 namespace {
@@ -83,6 +85,9 @@ json RunJson(const RunReport& r) {
         {"items", r.trace.items},
         {"superpose", r.trace.superpose},
         {"padded_items", r.trace.padded_items}}},
+      {"workload", r.workload},
+      {"metric", r.metric},
+      {"approximate", r.approximate},
       {"slo_ms", r.slo_ms},
       {"gap_ms", r.gap_ms},
       {"load", r.load},
@@ -113,11 +118,24 @@ json RunJson(const RunReport& r) {
       {"featurizations", r.featurizations},
       {"wasted", r.wasted},
       {"decision_ns", {{"p50", r.decision_ns_p50}, {"p99", r.decision_ns_p99}}},
-      {"calibration", {{"p99_coverage", r.p99_coverage}}}};
+      {"calibration",
+       {{"p99_coverage", r.p99_coverage},
+        {"windows", r.p99_coverage_windows}}}};
+  if (r.jain) j["jain"] = *r.jain;
   return j;
 }
 
-RunReport ParseRun(const json& j) {
+// What reports of schema 1 had not from the beginning.
+void ParseLaterNames(const json& j, RunReport* r) {
+  r->workload = j.value("workload", "");
+  r->metric = j.value("metric", "");
+  r->approximate = j.value("approximate", false);
+  r->p99_coverage_windows =
+      j.at("calibration").value("windows", std::vector<double>{});
+  if (j.contains("jain")) r->jain = j.at("jain").get<double>();
+}
+
+RunReport RunOf(const json& j) {
   RunReport r;
   r.kind = j.at("kind");
   r.policy = j.at("policy");
@@ -156,6 +174,7 @@ RunReport ParseRun(const json& j) {
   r.decision_ns_p50 = j.at("decision_ns").at("p50");
   r.decision_ns_p99 = j.at("decision_ns").at("p99");
   r.p99_coverage = j.at("calibration").at("p99_coverage");
+  ParseLaterNames(j, &r);
   return r;
 }
 
@@ -207,7 +226,12 @@ absl::Status WriteReport(const ReportHeader& header,
 
 absl::StatusOr<std::vector<RunReport>> LoadReport(
     const std::string& directory) {
-  const std::string path = directory + "/report.json";
+  FRESHLINE_ASSIGN_OR_RETURN(LoadedReport report,
+                             LoadReportFile(directory + "/report.json"));
+  return std::move(report.runs);
+}
+
+absl::StatusOr<LoadedReport> LoadReportFile(const std::string& path) {
   std::ifstream in(path);
   if (!in) {
     return absl::NotFoundError(absl::StrCat("there is no \"", path, "\""));
@@ -218,11 +242,27 @@ absl::StatusOr<std::vector<RunReport>> LoadReport(
       return absl::InvalidArgumentError(
           absl::StrCat(path, ": its schema is not 1"));
     }
-    std::vector<RunReport> runs;
-    for (const json& run : report.at("runs")) runs.push_back(ParseRun(run));
-    return runs;
+    LoadedReport loaded;
+    loaded.header = {report.value("command", ""), report.value("commit", ""),
+                     report.value("build", ""),
+                     report.value("machine", loaded.header.machine)};
+    for (const json& run : report.at("runs")) {
+      loaded.runs.push_back(RunOf(run));
+    }
+    return loaded;
   } catch (const json::exception& e) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": ", e.what()));
+  }
+}
+
+std::string FormatRun(const RunReport& run) { return RunJson(run).dump(); }
+
+absl::StatusOr<RunReport> ParseRun(absl::string_view text,
+                                   absl::string_view name) {
+  try {
+    return RunOf(json::parse(text.begin(), text.end()));
+  } catch (const json::exception& e) {
+    return absl::InvalidArgumentError(absl::StrCat(name, ": ", e.what()));
   }
 }
 

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 namespace freshline::bench {
 
@@ -28,6 +29,13 @@ struct RunReport {
     double superpose = 1;
     uint64_t padded_items = 0;
   } trace;
+
+  // The variant of the trace that was sent; "": the trace as it is.
+  std::string workload;
+  // What a refresh was worth: the staleness metric. "": the definitions' own.
+  std::string metric;
+  // Whether cheaper levels than the full feature were on offer.
+  bool approximate = false;
 
   double slo_ms = 0;
   double gap_ms = 0;
@@ -81,6 +89,10 @@ struct RunReport {
   double decision_ns_p50 = 0;
   double decision_ns_p99 = 0;
   double p99_coverage = 0;
+  // The same in successive windows of runs, oldest first.
+  std::vector<double> p99_coverage_windows;
+  // Jain's index (Jain et al. 1984) of the flows' service over their weights.
+  std::optional<double> jain;
 };
 
 // What made the runs of one report.
@@ -103,6 +115,19 @@ absl::Status WriteReport(const ReportHeader& header,
 // Reads it back.
 // Returns: NOT_FOUND; INVALID_ARGUMENT naming the file and what is wrong.
 absl::StatusOr<std::vector<RunReport>> LoadReport(const std::string& directory);
+
+struct LoadedReport {
+  ReportHeader header;
+  std::vector<RunReport> runs;
+};
+// Reads a report wherever it lies. Returns: as LoadReport().
+absl::StatusOr<LoadedReport> LoadReportFile(const std::string& path);
+
+// One run as JSON of a line, and back.
+// Returns: INVALID_ARGUMENT naming `name` and what is wrong.
+std::string FormatRun(const RunReport& run);
+absl::StatusOr<RunReport> ParseRun(absl::string_view text,
+                                   absl::string_view name);
 
 // The runs as a table for people, one line each.
 std::string ReportTable(const std::vector<RunReport>& runs);

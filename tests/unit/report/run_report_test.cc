@@ -82,6 +82,27 @@ TEST(RunReportTest, KeepsWhatOnlySimulatedRunsHave) {
   EXPECT_EQ((*runs)[1].quality.value_bound, std::nullopt);
 }
 
+TEST(RunReportTest, OneRunAsTextReadsBackWithAllThatTellsRunsApart) {
+  RunReport run = SomeRun("edf", 2);
+  run.workload = "flash_crowd:times=10";
+  run.metric = "age";
+  run.approximate = true;
+  run.jain = 0.75;
+  run.p99_coverage_windows = {1, 0.98};
+  const std::string text = FormatRun(run);
+  const auto read = ParseRun(text, "a run");
+  ASSERT_THAT(read, test::IsOk());
+  EXPECT_EQ(FormatRun(*read), text);
+  EXPECT_EQ(read->workload, run.workload);
+  EXPECT_EQ(read->metric, run.metric);
+  EXPECT_TRUE(read->approximate);
+  EXPECT_EQ(read->jain, run.jain);
+  EXPECT_EQ(read->p99_coverage_windows, run.p99_coverage_windows);
+  EXPECT_THAT(
+      ParseRun("{}", "a run").status(),
+      test::StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("a run")));
+}
+
 // Tools read these names: one that is renamed breaks them silently.
 TEST(RunReportTest, KeepsTheNamesOfSchemaOne) {
   const std::string directory = FreshDirectory("names");
