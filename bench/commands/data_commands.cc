@@ -10,7 +10,6 @@
 #include "bench/commands/commands.h"
 #include "bench/commands/workload_flags.h"
 #include "bench/replay/workload.h"
-#include "bench/report/run_report.h"
 #include "bench/trace/generator.h"
 #include "bench/trace/reader.h"
 #include "bench/trace/statistics.h"
@@ -89,15 +88,6 @@ absl::Status Train(TrainFlags flags) {
   return absl::OkStatus();
 }
 
-absl::Status Report(const std::string& directory) {
-  FRESHLINE_ASSIGN_OR_RETURN(const std::vector<RunReport> runs,
-                             LoadReport(directory));
-  std::cout << ReportText(runs);
-  FRESHLINE_RETURN_IF_ERROR(DrawReport(runs, directory));
-  Say("drew " + directory + "/report.svg");
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 void AddGenerate(CLI::App* app, const Invocation&, Run* run) {
@@ -141,15 +131,6 @@ void AddTrain(CLI::App* app, const Invocation&, Run* run) {
   sub->add_option("--out", f->options.out, "Directory for items.fltab")
       ->capture_default_str();
   sub->callback([f, run] { *run = [f] { return Train(*f); }; });
-}
-
-void AddReport(CLI::App* app, const Invocation&, Run* run) {
-  CLI::App* sub =
-      app->add_subcommand("report", "Print the table of a report, draw it");
-  auto directory = std::make_shared<std::string>();
-  sub->add_option("directory", *directory, "Where report.json is")->required();
-  sub->callback(
-      [directory, run] { *run = [directory] { return Report(*directory); }; });
 }
 
 }  // namespace freshline::bench

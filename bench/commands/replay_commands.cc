@@ -61,7 +61,7 @@ void AddCommon(CLI::App* sub, const Invocation& call, Flags* f) {
                   "Seconds of each turn of daemon and echo, of the first "
                   "policy at each load and SLO; 0: no echo")
       ->capture_default_str();
-  sub->add_option("--out", f->out, "Directory for report.json and plots")
+  sub->add_option("--out", f->out, "Directory for report.json and report.html")
       ->capture_default_str();
 }
 
@@ -69,7 +69,7 @@ absl::Status Finish(const Invocation& call, const Flags& flags,
                     const std::vector<RunReport>& runs) {
   FRESHLINE_RETURN_IF_ERROR(WriteRuns(call, runs, flags.out));
   std::cout << ReportText(runs);
-  Say("wrote " + flags.out + "/report.json");
+  Say("wrote " + flags.out + "/report.json and report.html");
   return absl::OkStatus();
 }
 
@@ -282,10 +282,7 @@ absl::Status Compare(const Invocation& call, Flags flags) {
     FRESHLINE_RETURN_IF_ERROR(
         CompareAll(workload.get(), flags, plan, *capacity, &progress, &runs));
   }
-  FRESHLINE_RETURN_IF_ERROR(Finish(call, flags, runs));
-  FRESHLINE_RETURN_IF_ERROR(DrawReport(runs, flags.out));
-  Say("drew " + flags.out + "/report.svg");
-  return absl::OkStatus();
+  return Finish(call, flags, runs);
 }
 
 }  // namespace

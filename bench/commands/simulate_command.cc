@@ -269,7 +269,7 @@ absl::Status Simulate(const Invocation& call, Flags flags) {
   }
   FRESHLINE_RETURN_IF_ERROR(WriteRuns(call, runs, flags.out));
   std::cout << ReportTable(runs) << "\n" << ValueTable(runs);
-  Say("wrote " + flags.out + "/report.json");
+  Say("wrote " + flags.out + "/report.json and report.html");
   return absl::OkStatus();
 }
 
@@ -329,7 +329,7 @@ void AddSimulate(CLI::App* app, const Invocation& call, Run* run) {
                   "How long the function is timed")
       ->check(CLI::Range(0.1, 10.0))
       ->capture_default_str();
-  sub->add_option("--out", f->out, "Directory for report.json")
+  sub->add_option("--out", f->out, "Directory for report.json and report.html")
       ->capture_default_str();
   sub->callback(
       [f, call, run] { *run = [f, call] { return Simulate(call, *f); }; });

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "bench/replay/pooled.h"
+#include "bench/report/summary_page.h"
 #include "bench/trace/reader.h"
 #include "version/version.h"
 
@@ -50,15 +51,21 @@ absl::StatusOr<std::unique_ptr<Workload>> LoadWorkload(
   return workload;
 }
 
-absl::Status WriteRuns(const Invocation& call,
-                       const std::vector<RunReport>& runs,
-                       const std::string& directory) {
+ReportHeader HeaderOf(const Invocation& call) {
   ReportHeader header;
   header.command = call.command;
   header.commit = std::string(version::Commit());
   header.build = std::string(version::Build());
   header.machine = DescribeMachine();
-  return WriteReport(header, runs, directory);
+  return header;
+}
+
+absl::Status WriteRuns(const Invocation& call,
+                       const std::vector<RunReport>& runs,
+                       const std::string& directory) {
+  const ReportHeader header = HeaderOf(call);
+  FRESHLINE_RETURN_IF_ERROR(WriteReport(header, runs, directory));
+  return WriteSummaryPage(Summarise(header, runs), directory + "/report.html");
 }
 
 std::string ReportText(const std::vector<RunReport>& runs) {

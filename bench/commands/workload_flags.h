@@ -25,7 +25,10 @@ void AddSliceFlag(CLI::App* sub, WorkloadOptions* options);
 absl::StatusOr<std::unique_ptr<Workload>> LoadWorkload(
     const WorkloadOptions& options);
 
-// Writes `directory`/report.json with the call, the build and the machine.
+// The call, the build and the machine.
+ReportHeader HeaderOf(const Invocation& call);
+
+// Writes `directory`/report.json with them, and report.html for people.
 absl::Status WriteRuns(const Invocation& call,
                        const std::vector<RunReport>& runs,
                        const std::string& directory);

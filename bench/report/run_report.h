@@ -137,12 +137,4 @@ std::string ReportTable(const std::vector<RunReport>& runs);
 // which the gap is made.
 std::string ReferenceTable(const std::vector<RunReport>& runs);
 
-// Draws `directory`/report.svg by gnuplot: a column of panels for each SLO,
-// with gap closed, violations (beside the echo's) and latency over load, a
-// curve for each policy; runs that differ by seed alone are pooled.
-// Returns: INVALID_ARGUMENT without runs; UNAVAILABLE where gnuplot is missing
-// or fails, with its message.
-absl::Status DrawReport(const std::vector<RunReport>& runs,
-                        const std::string& directory);
-
 }  // namespace freshline::bench

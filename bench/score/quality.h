@@ -24,6 +24,7 @@ struct Estimate {
   double value = 0;
   double low95 = 0;
   double high95 = 0;
+  friend bool operator==(const Estimate&, const Estimate&) = default;
 };
 
 struct BootstrapOptions {

@@ -198,37 +198,5 @@ TEST(RunReportTest, ReferencesStandOnceForEverySlice) {
   EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), 3);
 }
 
-TEST(RunReportTest, DrawsACurvePerPolicy) {
-  const std::string directory = FreshDirectory("drawn");
-  const std::vector<RunReport> runs = {
-      SomeRun("slo_aware", 0.5), SomeRun("slo_aware", 2), SomeRun("edf", 0.5)};
-  ASSERT_THAT(WriteReport({}, runs, directory), test::IsOk());
-  ASSERT_THAT(DrawReport(runs, directory), test::IsOk());
-  std::ifstream in(directory + "/report.svg");
-  const std::string svg((std::istreambuf_iterator<char>(in)), {});
-  EXPECT_THAT(svg, HasSubstr("slo_aware"));
-  EXPECT_THAT(svg, HasSubstr("edf"));
-  EXPECT_THAT(svg, HasSubstr("SLO 30 ms"));
-  EXPECT_THAT(svg, HasSubstr("HR@20"));
-}
-
-TEST(RunReportTest, DrawsEverySloAndWhatElseTellsRunsApart) {
-  const std::string directory = FreshDirectory("columns");
-  std::vector<RunReport> runs = {SomeRun("slo_aware", 0.5),
-                                 SomeRun("slo_aware", 2)};
-  runs[1].slo_ms = 10;
-  runs[1].batch_max = 16;
-  std::filesystem::create_directories(directory);
-  ASSERT_THAT(DrawReport(runs, directory), test::IsOk());
-  std::ifstream in(directory + "/report.svg");
-  const std::string svg((std::istreambuf_iterator<char>(in)), {});
-  EXPECT_THAT(svg, HasSubstr("SLO 10 ms"));
-  EXPECT_THAT(svg, HasSubstr("SLO 30 ms"));
-  EXPECT_THAT(svg, HasSubstr("slo_aware, batch 16"));
-  EXPECT_THAT(
-      DrawReport({}, directory),
-      test::StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("no runs")));
-}
-
 }  // namespace
 }  // namespace freshline::bench
