@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
+
+#include "base/ids.h"
 #include "base/job_shape.h"
 #include "base/time.h"
 
@@ -22,6 +25,10 @@ class CostModel {
   // The chance that a run ends within `limit`, in [0, 1].
   virtual double ChanceWithin(const base::JobShape& shape, uint32_t batch,
                               base::Duration limit) const = 0;
+
+  // The above hold for an average worker: on this one every time is so many
+  // times that. Always above 0.
+  virtual double WorkerFactor(base::WorkerId) const { return 1; }
 };
 
 }  // namespace freshline::estimate

@@ -25,6 +25,8 @@ constexpr int kTailRuns = 4;
 constexpr double kChangedWeightRuns = 8;
 // exp2(-1 / 1024).
 constexpr double kCalibrationDecay = 0.99932333;
+// Where the tail that is corrected begins.
+constexpr double kBody = 0.9;
 
 Duration Times(Duration d, double factor) {
   // Callers may ask about limits that are nearly infinite.
@@ -34,6 +36,11 @@ Duration Times(Duration d, double factor) {
 }
 
 }  // namespace
+
+// A step of 0.1 against bounds 6 apart: within 0.3 % of 99 % after 20,000 runs
+// at the very worst.
+const QuantileTracker::Options Estimator::kCorrection = {
+    /*share=*/0.01, /*step=*/0.1, /*low=*/-3, /*high=*/3, /*start=*/0};
 
 Estimator::Estimator(Options options)
     : options_(options), prior_(options.half_life_runs) {
@@ -82,11 +89,11 @@ int Estimator::Distance(int a, int b) {
 Estimator::Source Estimator::Find(const JobShape& shape, uint32_t batch) const {
   const int bucket = BucketOf(shape, batch);
   const uint32_t id = base::ToInt(shape.group);
-  if (id >= groups_.size() || groups_[id] == nullptr) return {&prior_, 1.0};
+  if (id >= groups_.size() || groups_[id] == nullptr) return {&prior_, 1, 1};
   const Group& group = *groups_[id];
   const auto b = static_cast<size_t>(bucket);
   const auto nearest = static_cast<size_t>(group.nearest[b]);
-  return {&group.buckets[nearest]->sketch, group.factor[b]};
+  return {&group.buckets[nearest]->sketch, group.factor[b], group.stretch};
 }
 
 Duration Estimator::Mean(const JobShape& shape, uint32_t batch) const {
@@ -96,14 +103,25 @@ Duration Estimator::Mean(const JobShape& shape, uint32_t batch) const {
 
 Duration Estimator::Quantile(const JobShape& shape, uint32_t batch,
                              double q) const {
-  const Source source = Find(shape, batch);
-  return Times(source.sketch->Quantile(q), source.factor);
+  return QuantileOf(Find(shape, batch), q);
+}
+
+Duration Estimator::QuantileOf(const Source& source, double q) {
+  const Duration plain = source.sketch->Quantile(q);
+  if (q <= kBody || source.stretch == 1) return Times(plain, source.factor);
+  const Duration body = source.sketch->Quantile(kBody);
+  return Times(body + Times(plain - body, source.stretch), source.factor);
 }
 
 double Estimator::ChanceWithin(const JobShape& shape, uint32_t batch,
                                Duration limit) const {
   const Source source = Find(shape, batch);
-  return source.sketch->ChanceWithin(Times(limit, 1 / source.factor));
+  limit = Times(limit, 1 / source.factor);
+  const double plain = source.sketch->ChanceWithin(limit);
+  if (plain <= kBody || source.stretch == 1) return plain;
+  const Duration body = source.sketch->Quantile(kBody);
+  return std::max(kBody, source.sketch->ChanceWithin(
+                             body + Times(limit - body, 1 / source.stretch)));
 }
 
 Estimator::Group* Estimator::GroupOf(base::GroupId id) {
@@ -175,42 +193,53 @@ void Estimator::Learn(const JobShape& shape, uint32_t batch, Duration time) {
   bucket.sketch.Add(time);
 }
 
-void Estimator::Judge(Group* group, const Source& predicted, Duration time) {
-  const Duration p99 =
-      Times(predicted.sketch->Quantile(0.99), predicted.factor);
-  const bool within = time <= p99;
+void Estimator::Judge(Group* group, const Source& predicted,
+                      const Observation& run) {
+  const double speed = speeds_.FactorOf(run.worker);
+  const Duration p99 = run.predicted_p99.has_value()
+                           ? *run.predicted_p99
+                           : Times(QuantileOf(predicted, 0.99), speed);
+  const bool within = run.time <= p99;
   ++group->runs;
   if (within) ++group->within_p99;
+  group->correction.Update(!within);
+  group->stretch = std::exp(group->correction.value());
   for (double* sum :
        {&group->weight, &group->weight_within, &group->sum_predicted_ns,
         &group->sum_p99_ns, &group->sum_actual_ns}) {
     *sum *= kCalibrationDecay;
   }
+  const double mean_ns =
+      predicted.factor * static_cast<double>(predicted.sketch->mean().count());
+  const auto time_ns = static_cast<double>(run.time.count());
   group->weight += 1;
   group->weight_within += within ? 1 : 0;
-  group->sum_predicted_ns +=
-      predicted.factor * static_cast<double>(predicted.sketch->mean().count());
+  group->sum_predicted_ns += mean_ns * speed;
   group->sum_p99_ns += static_cast<double>(p99.count());
-  group->sum_actual_ns += static_cast<double>(time.count());
+  group->sum_actual_ns += time_ns;
+  if (run.worker.has_value() && mean_ns > 0) {
+    speeds_.Observe(*run.worker, time_ns / mean_ns);
+  }
 }
 
 void Estimator::Seed(const JobShape& shape, uint32_t batch, Duration time) {
-  time = std::max(time, Duration::zero());
-  if (listener_) listener_(shape, batch, time, true);
-  Learn(shape, batch, time);
+  Observe(Observation{shape, batch, time, {}, {}, /*is_seed=*/true});
 }
 
-void Estimator::Observe(const JobShape& shape, uint32_t batch, Duration time) {
-  time = std::max(time, Duration::zero());
-  if (listener_) listener_(shape, batch, time, false);
+void Estimator::Observe(const Observation& run) {
+  Observation sane = run;
+  sane.time = std::max(run.time, Duration::zero());
+  if (listener_) listener_(sane);
   // Judged by what was known before the run was learned.
-  const uint32_t id = base::ToInt(shape.group);
-  if (id < options_.groups_max) {
+  const double speed = speeds_.FactorOf(run.worker);
+  const uint32_t id = base::ToInt(run.shape.group);
+  if (!run.is_seed && id < options_.groups_max) {
     const bool known = id < groups_.size() && groups_[id] != nullptr;
-    const Source predicted = known ? Find(shape, batch) : Source{&prior_, 1.0};
-    Judge(GroupOf(shape.group), predicted, time);
+    const Source predicted =
+        known ? Find(run.shape, run.batch) : Source{&prior_, 1, 1};
+    Judge(GroupOf(run.shape.group), predicted, sane);
   }
-  Learn(shape, batch, time);
+  Learn(run.shape, run.batch, Times(sane.time, 1 / speed));
 }
 
 Calibration Estimator::CalibrationOf(base::GroupId id) const {
@@ -228,6 +257,7 @@ Calibration Estimator::CalibrationOf(base::GroupId id) const {
   result.predicted_mean = average(group.sum_predicted_ns);
   result.predicted_p99 = average(group.sum_p99_ns);
   result.actual_mean = average(group.sum_actual_ns);
+  result.tail_stretch = group.stretch;
   return result;
 }
 

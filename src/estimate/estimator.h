@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -11,7 +12,9 @@
 #include "base/job_shape.h"
 #include "base/time.h"
 #include "estimate/cost_model.h"
+#include "estimate/quantile_tracker.h"
 #include "estimate/time_sketch.h"
+#include "estimate/worker_speeds.h"
 
 namespace freshline::estimate {
 
@@ -25,6 +28,23 @@ struct Calibration {
   base::Duration predicted_mean{};
   base::Duration predicted_p99{};
   base::Duration actual_mean{};
+  // The conformal correction in force: what is beyond the p90 of a size is
+  // predicted so many times as far beyond it as its own recent runs say.
+  double tail_stretch = 1;
+};
+
+// A run that ended.
+struct Observation {
+  base::JobShape shape;
+  uint32_t batch = 1;
+  base::Duration time{};  // negative counts as 0
+  // Who ran it, where that is known.
+  std::optional<base::WorkerId> worker;
+  // The p99 that was predicted when it started, which is judged; absent: the
+  // one that would be predicted now.
+  std::optional<base::Duration> predicted_p99;
+  // A run of a profile: learned, but not a test of a prediction.
+  bool is_seed = false;
 };
 
 // Learns how long the work of each feature group takes from the runs
@@ -44,6 +64,12 @@ struct Calibration {
 // go on teaching, while an estimate that is too high keeps work from running,
 // so it is quick to hope and needs a dozen runs to despair.
 //
+// The tail beyond the p90 of a size is stretched by an adaptive conformal
+// correction of its group (QuantileTracker on the logarithm), so that in the
+// long run 99 % of the runs end within their predicted p99 whatever the
+// distribution, the share of sizes and their drift. Runs on a worker that is
+// slower than the others are learned as if it were average (WorkerSpeeds).
+//
 // Thread-safety: none; a pure value without clock, owned by one thread.
 // Bounds: GroupId below groups_max (beyond: predicted by the prior, not
 // learned); 768 buckets of 1 KB per group, made when first observed.
@@ -57,8 +83,7 @@ class Estimator final : public CostModel {
     uint32_t groups_max = 1024;
   };
   // Told of every seed and observation, in order, before it is learned.
-  using Listener = absl::AnyInvocable<void(const base::JobShape&, uint32_t,
-                                           base::Duration, bool is_seed)>;
+  using Listener = absl::AnyInvocable<void(const Observation&)>;
 
   Estimator() : Estimator(Options{}) {}
   explicit Estimator(Options options);
@@ -69,13 +94,19 @@ class Estimator final : public CostModel {
                           double q) const override;
   double ChanceWithin(const base::JobShape& shape, uint32_t batch,
                       base::Duration limit) const override;
+  double WorkerFactor(base::WorkerId worker) const override {
+    return speeds_.FactorOf(worker);
+  }
 
   // A run of the start-up profile: learned, but not a test of a prediction.
   void Seed(const base::JobShape& shape, uint32_t batch, base::Duration time);
 
-  // A run that ended. Negative times count as 0.
+  // A run that ended.
+  void Observe(const Observation& run);
   void Observe(const base::JobShape& shape, uint32_t batch,
-               base::Duration time);
+               base::Duration time) {
+    Observe(Observation{shape, batch, time, {}, {}, false});
+  }
 
   // All zero for a group never observed.
   Calibration CalibrationOf(base::GroupId group) const;
@@ -115,11 +146,16 @@ class Estimator final : public CostModel {
     double sum_predicted_ns = 0;
     double sum_p99_ns = 0;
     double sum_actual_ns = 0;
+    QuantileTracker correction{kCorrection};  // the logarithm of `stretch`
+    double stretch = 1;
   };
   struct Source {
     const TimeSketch* sketch;
-    double factor;
+    double factor;   // on all of its times
+    double stretch;  // of its tail
   };
+
+  static const QuantileTracker::Options kCorrection;
 
   static int BucketOf(const base::JobShape& shape, uint32_t batch);
   static double SizeOf(int bucket);
@@ -129,11 +165,13 @@ class Estimator final : public CostModel {
   Group* GroupOf(base::GroupId id);
   Bucket& Fill(Group* group, int bucket);
   void Learn(const base::JobShape& shape, uint32_t batch, base::Duration time);
-  void Judge(Group* group, const Source& predicted, base::Duration time);
+  void Judge(Group* group, const Source& predicted, const Observation& run);
+  static base::Duration QuantileOf(const Source& source, double q);
 
   const Options options_;
   TimeSketch prior_;
   std::vector<std::unique_ptr<Group>> groups_;  // by GroupId
+  WorkerSpeeds speeds_;
   Listener listener_;
 };
 

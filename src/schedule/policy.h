@@ -64,6 +64,7 @@ struct Action {
   uint32_t rows_count = 0;
   base::Fidelity fidelity = base::Fidelity::kFull;
   bool background = false;  // no ticket waits for it
+  base::JobShape shape;     // as known when it starts: the largest of its rows
 
   // kSettle: need `row` of `ticket` is closed. kRefreshed (the stored row now
   // satisfies it), kStaleShed, kStaleDeadline or kStaleError.
@@ -108,7 +109,7 @@ struct PolicyStats {
 // action, in order, before the next call.
 // Invariants: (1) a ticket is answered exactly once, at its answer_by at the
 // latest if Tick() is called then; (2) a row is in at most one running job;
-// (3) at most as many jobs run as there are usable workers.
+// (3) no job starts unless fewer run than there are usable workers.
 class Policy {
  public:
   virtual ~Policy() = default;
@@ -141,8 +142,16 @@ class Policy {
   virtual base::MonoTime NextWake() const = 0;
 
   // Workers [0, n) are usable from now on (0: none; everything is answered
-  // stale). At first none is.
+  // stale). At first none is. Jobs that run on others go on, and count as
+  // running until they are done.
   virtual void SetWorkers(uint32_t n, base::MonoTime now, Actions* actions) = 0;
+
+  // Runs a row once in the background though nobody asks for it, so that the
+  // estimator learns of its kind: on an idle worker, bounded as all probes
+  // are. Ignored where the row waits or runs already, where probes have had
+  // their share for now, and by policies that have no background.
+  virtual void Probe(base::RowId /*row*/, const base::JobShape& /*shape*/,
+                     base::MonoTime /*now*/, Actions* /*actions*/) {}
 
   virtual PolicyStats Stats() const = 0;
 };

@@ -7,7 +7,6 @@
 
 namespace freshline::schedule {
 
-using base::Duration;
 using base::JobShape;
 using base::MonoTime;
 
@@ -81,15 +80,16 @@ void PolicyRecorder::Pass(RecordedCall* call, Actions* actions,
 }
 
 void PolicyRecorder::ListenTo(estimate::Estimator* estimator) {
-  estimator->SetListener([this](const JobShape& shape, uint32_t batch,
-                                Duration time, bool is_seed) {
+  estimator->SetListener([this](const estimate::Observation& run) {
     RecordedCall* call = Append(
-        is_seed ? RecordedCall::Kind::kSeed : RecordedCall::Kind::kObserve,
+        run.is_seed ? RecordedCall::Kind::kSeed : RecordedCall::Kind::kObserve,
         MonoTime{});
     if (call == nullptr) return;
-    call->shape = shape;
-    call->batch = batch;
-    call->time = time;
+    call->shape = run.shape;
+    call->batch = run.batch;
+    call->time = run.time;
+    call->worker = run.worker;
+    call->predicted_p99 = run.predicted_p99;
   });
 }
 
@@ -146,6 +146,16 @@ void PolicyRecorder::SetWorkers(uint32_t n, MonoTime now, Actions* actions) {
   Pass(call, actions, [&] { policy_->SetWorkers(n, now, actions); });
 }
 
+void PolicyRecorder::Probe(base::RowId row, const JobShape& shape, MonoTime now,
+                           Actions* actions) {
+  RecordedCall* call = Append(RecordedCall::Kind::kProbe, now);
+  if (call != nullptr) {
+    call->row = row;
+    call->shape = shape;
+  }
+  Pass(call, actions, [&] { policy_->Probe(row, shape, now, actions); });
+}
+
 ReplayResult Replay(const Recording& recording, Policy* policy,
                     estimate::Estimator* estimator) {
   ReplayResult result;
@@ -173,11 +183,14 @@ ReplayResult Replay(const Recording& recording, Policy* policy,
       case RecordedCall::Kind::kSetWorkers:
         policy->SetWorkers(call.workers, call.now, &actions);
         break;
-      case RecordedCall::Kind::kSeed:
-        estimator->Seed(call.shape, call.batch, call.time);
+      case RecordedCall::Kind::kProbe:
+        policy->Probe(call.row, call.shape, call.now, &actions);
         break;
+      case RecordedCall::Kind::kSeed:
       case RecordedCall::Kind::kObserve:
-        estimator->Observe(call.shape, call.batch, call.time);
+        estimator->Observe({call.shape, call.batch, call.time, call.worker,
+                            call.predicted_p99,
+                            call.kind == RecordedCall::Kind::kSeed});
         break;
     }
     const size_t n = std::max(actions.list.size(), call.actions.list.size());

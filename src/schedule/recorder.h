@@ -26,6 +26,7 @@ struct RecordedCall {
     kDone,
     kTick,
     kSetWorkers,
+    kProbe,
     kSeed,     // of the estimator
     kObserve,  // "
   };
@@ -46,10 +47,12 @@ struct RecordedCall {
   std::vector<RowResult> results;
   // kSetWorkers.
   uint32_t workers = 0;
-  // kSeed, kObserve.
+  // kProbe: row and shape. kSeed, kObserve: all of these.
   base::JobShape shape;
   uint32_t batch = 0;
   base::Duration time{};
+  std::optional<base::WorkerId> worker;
+  std::optional<base::Duration> predicted_p99;
 
   Actions actions;
 };
@@ -88,6 +91,8 @@ class PolicyRecorder final : public Policy {
   void Tick(base::MonoTime now, Actions* actions) override;
   base::MonoTime NextWake() const override { return policy_->NextWake(); }
   void SetWorkers(uint32_t n, base::MonoTime now, Actions* actions) override;
+  void Probe(base::RowId row, const base::JobShape& shape, base::MonoTime now,
+             Actions* actions) override;
   PolicyStats Stats() const override { return policy_->Stats(); }
 
  private:

@@ -145,7 +145,7 @@ Obtained SlackPolicy::Barred(RowId id, const base::JobShape& shape,
     if (health_.ProbeDue(id.group, call.now)) {
       const uint32_t slot = FindOrMakeRow(id);
       rows_[slot].shape = shape;
-      Probe(slot);
+      QueueProbe(slot);
     }
     return Obtained::kStaleError;
   }
@@ -274,6 +274,21 @@ void SlackPolicy::Changed(RowId id, Seq newest, const Signals& signals,
 void SlackPolicy::Tick(MonoTime now, Actions* actions) {
   const Call call = Begin(now, actions);
   ExpireDue(call);
+  End(call);
+}
+
+void SlackPolicy::Probe(RowId id, const base::JobShape& shape, MonoTime now,
+                        Actions* actions) {
+  const Call call = Begin(now, actions);
+  ExpireDue(call);
+  if (idle_workers() > 0 && health_.ProbeDue(id.group, now)) {
+    const uint32_t slot = FindOrMakeRow(id);
+    if (now >= rows_[slot].retry_at) {
+      rows_[slot].shape = shape;
+      QueueProbe(slot);
+    }
+    DropIfUnused(slot);
+  }
   End(call);
 }
 
@@ -406,7 +421,7 @@ bool SlackPolicy::Admissible(uint32_t slot, AdmissionTree::Entry* entry,
   row.chance_asked = std::clamp(price_.price() / std::max(worth, 1e-300),
                                 config_.chance_min, config_.chance_max);
   if (costs_->ChanceWithin(row.shape, batch, left) < config_.chance_min) {
-    if (health_.ProbeDue(row.id.group, call.now)) Probe(slot);
+    if (health_.ProbeDue(row.id.group, call.now)) QueueProbe(slot);
     return false;
   }
   const Duration reserve = costs_->Quantile(row.shape, batch, row.chance_asked);
@@ -474,11 +489,11 @@ void SlackPolicy::ToBackground(uint32_t slot, const Call& call) {
 
 void SlackPolicy::ProbeIfStarved(uint32_t slot, const Call& call) {
   if (health_.ProbeDueWhenShed(rows_[slot].shape, call.now)) {
-    Probe(slot);
+    QueueProbe(slot);
   }
 }
 
-void SlackPolicy::Probe(uint32_t slot) {
+void SlackPolicy::QueueProbe(uint32_t slot) {
   Row& row = rows_[slot];
   if (row.running || row.place == Place::kForeground || row.probe) return;
   LeaveBackground(slot);

@@ -64,6 +64,8 @@ class SlackPolicy final : public Policy {
   void Tick(base::MonoTime now, Actions* actions) override;
   base::MonoTime NextWake() const override;
   void SetWorkers(uint32_t n, base::MonoTime now, Actions* actions) override;
+  void Probe(base::RowId row, const base::JobShape& shape, base::MonoTime now,
+             Actions* actions) override;
   PolicyStats Stats() const override;
 
  private:
@@ -152,7 +154,7 @@ class SlackPolicy final : public Policy {
   void ToBackground(uint32_t row, const Call& call);
   void LeaveBackground(uint32_t row);
   // Queues a row that is nowhere else ahead of everything, to run once.
-  void Probe(uint32_t row);
+  void QueueProbe(uint32_t row);
   void ProbeIfStarved(uint32_t row, const Call& call);
 
   // Jobs (slack_policy_jobs.cc).

@@ -109,10 +109,18 @@ void SlackPolicy::ShedUntilFeasible(const Call& call) {
 }
 
 uint32_t SlackPolicy::IdleWorker() const {
+  // Those beyond workers_ may still have jobs, and take the place of others.
+  if (idle_workers() == 0) return kNone;
+  uint32_t best = kNone;
+  double best_factor = 0;
   for (uint32_t i = 0; i < workers_; ++i) {
-    if (!running_[i].busy) return i;
+    if (running_[i].busy) continue;
+    const double factor = costs_->WorkerFactor(WorkerId{i});
+    if (best != kNone && factor >= best_factor) continue;
+    best = i;
+    best_factor = factor;
   }
-  return kNone;
+  return best;
 }
 
 void SlackPolicy::StartJobs(const Call& call) {
@@ -225,7 +233,9 @@ void SlackPolicy::Start(uint32_t worker, bool background, bool probe,
   }
   const auto count = static_cast<uint32_t>(batch_.size());
   job.shape = shape;
-  job.mean = costs_->Mean(shape, count);
+  const auto mean_ns = static_cast<double>(costs_->Mean(shape, count).count());
+  job.mean = Duration(
+      static_cast<int64_t>(mean_ns * costs_->WorkerFactor(WorkerId{worker})));
   ++busy_;
   ++stats_.jobs_started;
   stats_.rows_started += count;
@@ -238,6 +248,7 @@ void SlackPolicy::Start(uint32_t worker, bool background, bool probe,
   action.rows_begin = rows_begin;
   action.rows_count = count;
   action.background = background;
+  action.shape = shape;
   call.actions->list.push_back(action);
 }
 

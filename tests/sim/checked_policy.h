@@ -50,6 +50,11 @@ class CheckedPolicy final : public schedule::Policy {
     policy_->Changed(row, newest, signals, now, actions);
     Check(now, *actions);
   }
+  void Probe(base::RowId row, const base::JobShape& shape, base::MonoTime now,
+             schedule::Actions* actions) override {
+    policy_->Probe(row, shape, now, actions);
+    Check(now, *actions);
+  }
   void Done(base::JobId job, std::span<const schedule::RowResult> results,
             base::MonoTime now, schedule::Actions* actions) override {
     ASSERT_TRUE(running_.contains(job));

@@ -183,10 +183,9 @@ TEST(EstimatorTest, TakesEveryShapeAndTime) {
 TEST(EstimatorTest, TellsItsListenerInOrder) {
   Estimator estimator;
   std::vector<std::tuple<uint32_t, uint32_t, Duration, bool>> told;
-  estimator.SetListener(
-      [&](const JobShape& shape, uint32_t batch, Duration time, bool is_seed) {
-        told.push_back({shape.scans, batch, time, is_seed});
-      });
+  estimator.SetListener([&](const Observation& run) {
+    told.push_back({run.shape.scans, run.batch, run.time, run.is_seed});
+  });
   estimator.Seed(Scans(1), 2, FromMillis(3));
   estimator.Observe(Scans(4), 1, FromMillis(5));
   estimator.SetListener({});

@@ -18,7 +18,12 @@ namespace freshline::test {
 class FixedCosts final : public estimate::CostModel {
  public:
   double cost_ms = 3;
+  std::vector<double> worker_factors;
 
+  double WorkerFactor(base::WorkerId worker) const override {
+    const size_t i = base::ToInt(worker);
+    return i < worker_factors.size() ? worker_factors[i] : 1;
+  }
   base::Duration Mean(const base::JobShape& shape,
                       uint32_t batch) const override {
     return base::FromMillis(cost_ms * std::max(shape.scans, 1U) * (1 + batch) /
@@ -104,6 +109,10 @@ class PolicyHarness {
     policy_->SetWorkers(n, At(at), &actions_);
     return Take();
   }
+  Log Probe(double at, uint64_t key) {
+    policy_->Probe(Row(key, 0), {base::GroupId{0}, 1, 1}, At(at), &actions_);
+    return Take();
+  }
   // In ms; -1 when it never wakes.
   double NextWake() const {
     const base::MonoTime wake = policy_->NextWake();
@@ -111,6 +120,8 @@ class PolicyHarness {
   }
   schedule::PolicyStats Stats() const { return policy_->Stats(); }
   size_t running() const { return running_.size(); }
+  // The worker of the last start.
+  uint32_t started_on() const { return started_on_; }
 
   FixedCosts costs;
 
@@ -157,6 +168,7 @@ class PolicyHarness {
             text += " " + Name(job.rows.back());
           }
           running_.push_back(job);
+          started_on_ = base::ToInt(action.worker);
           log.push_back(text);
           break;
         }
@@ -175,6 +187,7 @@ class PolicyHarness {
 
   std::unique_ptr<schedule::Policy> policy_;
   schedule::Actions actions_;
+  uint32_t started_on_ = 0;
   std::vector<RunningJob> running_;
 };
 

@@ -174,5 +174,42 @@ TEST(SlackPolicyFailureTest, RemembersABoundedNumberOfFailures) {
               ElementsAre("settle 12/5 ERROR", "answer 12"));
 }
 
+TEST(SlackPolicyFailureTest, FewerWorkersStillFinishWhatTheOthersRun) {
+  PolicyHarness h("slo_aware", 3);
+  h.Arrive(0, 1, 50, {{1}});
+  h.Arrive(0, 2, 50, {{2}});
+  h.Arrive(0, 3, 50, {{3}});
+  ASSERT_EQ(h.running(), 3U);
+  h.SetWorkers(1, 2);
+  h.Arrive(1, 4, 50, {{4}});
+  // Two still run, as many as there are workers: the first that ends makes no
+  // room.
+  EXPECT_THAT(h.Done(3, 1), ElementsAre("settle 1/1 REFRESHED", "answer 1"));
+  EXPECT_THAT(h.Done(4, 1),
+              ElementsAre("settle 2/2 REFRESHED", "answer 2", "start 4"));
+}
+
+TEST(SlackPolicyFailureTest, AProbeRunsWhenAWorkerIdlesAndNotTooOften) {
+  PolicyHarness h("slo_aware", 1);
+  EXPECT_THAT(h.Probe(0, 7), ElementsAre("background 7"));
+  EXPECT_EQ(h.Stats().probes, 1U);
+  EXPECT_THAT(h.Probe(1, 8), IsEmpty());  // all workers run
+  h.Done(3, 1);
+  EXPECT_THAT(h.Probe(4, 8), IsEmpty());  // probes have had their share
+  EXPECT_THAT(h.Probe(200, 8), ElementsAre("background 8"));
+  h.Done(203, 1, false);
+  EXPECT_THAT(h.Probe(290, 8), IsEmpty());  // it failed a moment ago
+}
+
+TEST(SlackPolicyFailureTest, TheFastestIdleWorkerIsTaken) {
+  PolicyHarness h("slo_aware", 3);
+  h.costs.worker_factors = {2, 1, 9};
+  h.costs.cost_ms = 5;
+  h.Arrive(0, 1, 50, {{1}});
+  EXPECT_EQ(h.started_on(), 1U);
+  h.Arrive(0, 2, 50, {{2}});
+  EXPECT_EQ(h.started_on(), 0U);
+}
+
 }  // namespace
 }  // namespace freshline::schedule
