@@ -176,6 +176,7 @@ void Simulation::Take(const SimArrival& arrival) {
   schedule::Need need;
   need.row = arrival.row;
   need.want = row.newest;
+  need.cold = row.seen == 0;
   need.levels.push_back(
       {base::Fidelity::kFull, GainOf(row, arrival.value), arrival.shape});
   const TicketId id{next_ticket_++};

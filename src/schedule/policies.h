@@ -11,31 +11,40 @@
 #include "absl/strings/string_view.h"
 #include "base/time.h"
 #include "estimate/cost_model.h"
+#include "schedule/index.h"
 #include "schedule/policy.h"
 
 namespace freshline::schedule {
 
 // When work is queued, and whether a query waits for it.
 enum class Trigger : uint8_t {
-  kQueryWaits,     // a query with a stale row waits until its answer_by
-  kQueryEnqueues,  // it is answered at once, and its row is queued
-  kEventEnqueues,  // it is answered at once; every event queues its row
+  kNever,           // a query with a stale row is answered at once
+  kQueryWaits,      // it waits until its answer_by
+  kQueryWaitsCold,  // it waits where nothing is stored, else as the next
+  kQueryEnqueues,   // it is answered at once, and its row is queued
+  kEventEnqueues,   // it is answered at once; events queue their rows
 };
 
-// Which queued row is started first.
-enum class Order : uint8_t {
-  kArrival,   // the first that was queued
-  kAnswerBy,  // the earliest answer_by among its waiting tickets
-  kDensity,   // gain * P(in time) / E[time], the highest
-};
-
-// A policy is a row of choices for one engine (SlackPolicy). Every bound has
+// A policy is a row of choices for one engine (SlackPolicy): what queues work,
+// which work is next, and what is given up. Every bound has
 // its documented treatment: tickets beyond tickets_max and rows beyond
 // rows_max are answered as they stand (STALE_SHED), and counted.
 struct PolicyConfig {
   std::string name;
+  std::string summary;  // what it does and where it comes from, in a line
   Trigger trigger = Trigger::kQueryWaits;
-  Order order = Order::kArrival;
+  // kEventEnqueues: a row is queued once so many events are pending.
+  uint32_t pending_min = 1;
+  // A row refreshed less than this ago is left as it is; 0: never.
+  base::Duration ttl{};
+  // kEventEnqueues: whether an event whose row is queued already adds nothing.
+  // Otherwise every event is owed a run of its own.
+  bool coalesce = true;
+  // Which queued row runs next.
+  Index index;
+  // Which of the rows that nobody waits for; without a function: the highest
+  // gain per expected time.
+  Index background_index;
   // Keep what is queued feasible: shed the lowest density while it is not.
   bool admission = false;
   // With admission: work earning less than worker time is worth (DensityPrice)
@@ -50,6 +59,9 @@ struct PolicyConfig {
   uint32_t tickets_max = 10'000;
   uint32_t rows_max = 10'000;        // queued for tickets, or by trigger
   uint32_t background_max = 10'000;  // queued for idle workers
+  // Rows whose past (RowFacts) is remembered while they are not queued; the
+  // longest unused is forgotten first.
+  uint32_t history_max = 0;
 
   // How far back the price looks.
   base::Duration price_memory = std::chrono::seconds(1);
@@ -84,17 +96,33 @@ struct GroupTraits {
   uint32_t batch_max = 1;
 };
 
-// The five policies of the daemon:
-//   slo_aware           waits if admitted; sheds the lowest density
-//   edf                 waits; earliest answer_by first (Liu & Layland 1973)
-//   fifo                waits; in order of arrival
-//   stale_then_refresh  answered at once, the query queues its row
-//                       (stale-while-revalidate, RFC 5861)
-//   eager_fifo          answered at once, each event queues its row
-// Returns: NOT_FOUND naming `name` and the names that exist.
-absl::StatusOr<PolicyConfig> FindPolicy(absl::string_view name);
+// Policies by name. A value; not thread-safe while it is added to.
+class PolicyCatalogue {
+ public:
+  // The five policies of the daemon:
+  //   slo_aware           waits if admitted; sheds the lowest density
+  //   edf                 waits; earliest answer_by first
+  //   fifo                waits; in order of arrival
+  //   stale_then_refresh  answered at once, the query queues its row
+  //   eager_fifo          answered at once, events queue their rows
+  static PolicyCatalogue BuiltIn();
 
-// The names that FindPolicy() knows, in the order above.
+  // Returns: INVALID_ARGUMENT where the configuration is not valid or has no
+  // name; ALREADY_EXISTS naming it.
+  absl::Status Add(PolicyConfig config);
+
+  // Returns: NOT_FOUND naming `name` and the names that exist.
+  absl::StatusOr<PolicyConfig> Find(absl::string_view name) const;
+
+  // In the order in which they were added.
+  std::span<const PolicyConfig> policies() const { return policies_; }
+
+ private:
+  std::vector<PolicyConfig> policies_;
+};
+
+// Of the daemon's five.
+absl::StatusOr<PolicyConfig> FindPolicy(absl::string_view name);
 std::span<const absl::string_view> PolicyNames();
 
 // Returns: INVALID_ARGUMENT naming the field, its value and its range.

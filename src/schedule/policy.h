@@ -27,6 +27,7 @@ struct Need {
   base::RowId row;
   base::Seq want = 0;  // satisfied by a row that has seen this
   base::FixedVector<Level, 4> levels;
+  bool cold = false;  // nothing is stored yet
 };
 
 // One waiting query. Views are read during the call only; its needs are of
@@ -43,6 +44,7 @@ struct Signals {
   uint32_t pending = 0;  // events not seen by the stored row
   double gain = 0;       // of a FULL refresh now
   base::JobShape shape;  // of a FULL refresh now
+  double regret = 0;     // mean loss that callers reported of stale answers
 };
 
 // Outcome of one row of a finished job.
@@ -73,6 +75,8 @@ struct Action {
   base::TicketId ticket{};
   base::RowId row;
   base::Obtained reason = base::Obtained::kUnset;
+  // kSettle: the price of worker time in force, as PolicyStats::price.
+  double price = 0;
 };
 
 // Appended to by the policy, carried out by the driver in this order.
@@ -97,6 +101,10 @@ struct PolicyStats {
   uint64_t tickets_refused = 0;  // beyond the bound on tickets
   uint64_t rows_refused = 0;     // beyond a bound on queued rows
   uint64_t jobs_failed = 0;
+  // The value of a millisecond of one worker now, in gain: what the least
+  // paying work that still fits earns; 0 while everything fits (DensityPrice).
+  // Where it stays above 0, another worker would earn it.
+  double price = 0;
 };
 
 // Decides what to run, on which worker, and what to give up: a deterministic

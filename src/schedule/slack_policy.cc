@@ -27,13 +27,7 @@ int64_t Nanos(MonoTime t) { return t.time_since_epoch().count(); }
 // The price moves over a second; an arrival need not pay for finding it.
 constexpr uint64_t kOffersPerRefresh = 8;
 
-// Later than every answer_by, and the sum does not overflow for 70 years.
-constexpr int64_t kWeakRank = int64_t{1} << 61;
-
-// Non-negative doubles compare as their bits do.
-int64_t DescendingRank(double value) {
-  return -std::bit_cast<int64_t>(std::max(value, 0.0));
-}
+double PerMilli(double per_nano) { return per_nano * 1e6; }
 
 // What an untrusted number contributes.
 double Sane(double gain) {
@@ -72,6 +66,7 @@ void SlackPolicy::EmitSettle(TicketId ticket, RowId row, Obtained reason,
   action.ticket = ticket;
   action.row = row;
   action.reason = reason;
+  action.price = PerMilli(price_.price());
   call.actions->list.push_back(action);
 }
 
@@ -97,22 +92,10 @@ void SlackPolicy::Arrive(const Ticket& ticket, MonoTime now, Actions* actions) {
     FRESHLINE_BUG("a ticket arrived twice");
     return;
   }
-  if (config_.trigger != Trigger::kQueryWaits) {
+  if (config_.trigger != Trigger::kQueryWaits &&
+      config_.trigger != Trigger::kQueryWaitsCold) {
     AnswerAtOnce(ticket, Obtained::kStaleShed, call);
-    if (config_.trigger == Trigger::kQueryEnqueues) {
-      for (const Need& need : ticket.needs) {
-        if (need.levels.empty() ||
-            Barred(need.row, need.levels[0].shape, call) != Obtained::kUnset) {
-          continue;
-        }
-        const uint32_t slot = FindOrMakeRow(need.row);
-        Row& row = rows_[slot];
-        row.shape = need.levels[0].shape;
-        row.newest = std::max(row.newest, need.want);
-        row.again = !row.running || need.want > row.covered;
-        Reposition(slot, call);
-      }
-    }
+    for (const Need& need : ticket.needs) EnqueueForQuery(need, call);
   } else if (ticket.answer_by <= now) {
     AnswerAtOnce(ticket, Obtained::kStaleDeadline, call);
   } else if (workers_ == 0 || ticket_slots_.size() >= config_.tickets_max) {
@@ -156,7 +139,49 @@ Obtained SlackPolicy::Barred(RowId id, const base::JobShape& shape,
   return Obtained::kUnset;
 }
 
+bool SlackPolicy::IsYoung(RowId id, MonoTime now) const {
+  if (config_.ttl == Duration::zero()) return false;
+  const uint32_t slot = FindRow(id);
+  return slot != kNone && rows_[slot].refreshed_at > base::kInfinitePast &&
+         now - rows_[slot].refreshed_at < config_.ttl;
+}
+
+void SlackPolicy::NoteQuery(uint32_t slot, const Need& need, const Call& call) {
+  Row& row = rows_[slot];
+  row.shape = need.levels[0].shape;
+  row.newest = std::max(row.newest, need.want);
+  row.background_gain =
+      std::max(row.background_gain, Sane(need.levels[0].gain));
+  ++row.queries;
+  ++row.queries_since;
+  row.asked_at = call.now;
+}
+
+void SlackPolicy::EnqueueForQuery(const Need& need, const Call& call) {
+  if (need.levels.empty()) return;
+  const bool remembers = config_.history_max > 0;
+  const bool enqueues = config_.trigger == Trigger::kQueryEnqueues ||
+                        config_.trigger == Trigger::kQueryWaitsCold;
+  if (!enqueues && !remembers) return;
+  const bool barred =
+      Barred(need.row, need.levels[0].shape, call) != Obtained::kUnset;
+  const uint32_t slot = FindOrMakeRow(need.row);
+  NoteQuery(slot, need, call);
+  Row& row = rows_[slot];
+  if (enqueues && !barred && !IsYoung(need.row, call.now)) {
+    row.again = !row.running || need.want > row.covered;
+  }
+  Reposition(slot, call);
+}
+
 void SlackPolicy::AddNeed(uint32_t ticket, const Need& need, const Call& call) {
+  const bool waits = (config_.trigger == Trigger::kQueryWaits || need.cold) &&
+                     !IsYoung(need.row, call.now);
+  if (!waits) {
+    EmitSettle(tickets_[ticket].id, need.row, Obtained::kStaleShed, call);
+    EnqueueForQuery(need, call);
+    return;
+  }
   const Obtained barred = need.levels.empty()
                               ? Obtained::kStaleShed
                               : Barred(need.row, need.levels[0].shape, call);
@@ -173,10 +198,8 @@ void SlackPolicy::AddNeed(uint32_t ticket, const Need& need, const Call& call) {
   added.order = ++sequence_;
   added.want = need.want;
   added.gain = Sane(need.levels[0].gain);
-  row.shape = need.levels[0].shape;
-  row.newest = std::max(row.newest, need.want);
+  NoteQuery(slot, need, call);
   row.gain += added.gain;
-  row.background_gain = std::max(row.background_gain, added.gain);
   needs_.Add(added, &row.needs, &tickets_[ticket].needs);
   Reposition(slot, call);
 }
@@ -252,23 +275,42 @@ void SlackPolicy::Changed(RowId id, Seq newest, const Signals& signals,
   ExpireDue(call);
   uint32_t slot = FindRow(id);
   const bool enqueues = config_.trigger == Trigger::kEventEnqueues;
-  if (slot == kNone && (enqueues || config_.background) &&
-      signals.pending > 0) {
+  if (slot == kNone && signals.pending > 0 &&
+      (enqueues || config_.background || config_.history_max > 0)) {
     slot = FindOrMakeRow(id);
   }
   if (slot != kNone) {
     Row& row = rows_[slot];
     row.newest = std::max(row.newest, newest);
     row.shape = signals.shape;
+    row.pending = signals.pending;
+    row.regret = Sane(signals.regret);
+    row.pending_since = signals.pending == 0 ? base::kInfiniteFuture
+                                             : std::min(row.pending_since, now);
     row.changed_gain = row.background_gain =
         signals.pending > 0 ? Sane(signals.gain) : 0;
-    if (enqueues && signals.pending > 0 &&
-        Barred(id, signals.shape, call) == Obtained::kUnset) {
-      row.again = !row.running || newest > row.covered;
-    }
+    if (enqueues) EnqueueForEvent(slot, call);
     Reposition(slot, call);
   }
   End(call);
+}
+
+void SlackPolicy::EnqueueForEvent(uint32_t slot, const Call& call) {
+  const RowId id = rows_[slot].id;
+  if (rows_[slot].pending < config_.pending_min || IsYoung(id, call.now) ||
+      Barred(id, rows_[slot].shape, call) != Obtained::kUnset) {
+    return;
+  }
+  Row& row = rows_[slot];
+  if (config_.coalesce) {
+    row.again = !row.running || row.newest > row.covered;
+  } else if (owed_ >= config_.rows_max) {
+    ++stats_.rows_refused;
+  } else {
+    ++owed_;
+    row.owed.push_back(++sequence_);
+    row.again = true;
+  }
 }
 
 void SlackPolicy::Tick(MonoTime now, Actions* actions) {
@@ -308,6 +350,7 @@ PolicyStats SlackPolicy::Stats() const {
   stats.tickets_waiting = ticket_slots_.size();
   stats.rows_queued = queued_;
   stats.background_queued = background_.size();
+  stats.price = PerMilli(price_.price());
   return stats;
 }
 
@@ -318,7 +361,10 @@ uint32_t SlackPolicy::FindRow(RowId id) const {
 
 uint32_t SlackPolicy::FindOrMakeRow(RowId id) {
   const auto [it, made] = row_slots_.try_emplace(id, 0);
-  if (!made) return it->second;
+  if (!made) {
+    if (remembered_.contains(it->second)) remembered_.Remove(it->second);
+    return it->second;
+  }
   if (free_rows_.empty()) {
     it->second = static_cast<uint32_t>(rows_.size());
     rows_.emplace_back();
@@ -339,8 +385,17 @@ void SlackPolicy::DropIfUnused(uint32_t slot) {
       row.failures > 0) {
     return;
   }
-  row_slots_.erase(row.id);
-  free_rows_.push_back(slot);
+  if (config_.history_max == 0) {
+    row_slots_.erase(row.id);
+    free_rows_.push_back(slot);
+    return;
+  }
+  remembered_.Set(slot, {0, ++sequence_});
+  if (remembered_.size() <= config_.history_max) return;
+  const uint32_t oldest = remembered_.top();
+  remembered_.Remove(oldest);
+  row_slots_.erase(rows_[oldest].id);
+  free_rows_.push_back(oldest);
 }
 
 void SlackPolicy::Reposition(uint32_t slot, const Call& call) {
@@ -353,25 +408,12 @@ void SlackPolicy::Reposition(uint32_t slot, const Call& call) {
   if (row.again) {
     if (Queue(slot, call)) return;
     row.again = false;
+    owed_ -= row.owed.size();
+    row.owed.clear();
   }
   LeaveForeground(slot);
   ToBackground(slot, call);
   DropIfUnused(slot);
-}
-
-SlackPolicy::Key SlackPolicy::KeyOf(const Row& row, double density) const {
-  switch (config_.order) {
-    case Order::kArrival:
-      break;
-    case Order::kAnswerBy:
-      if (row.needs.count == 0)
-        return {base::kInfiniteFuture.time_since_epoch().count(), row.order};
-      return {needs_[row.needs.root].answer_by + (row.weak ? kWeakRank : 0),
-              row.order};
-    case Order::kDensity:
-      return {DescendingRank(density), row.order};
-  }
-  return {0, row.order};
 }
 
 bool SlackPolicy::Queue(uint32_t slot, const Call& call) {
@@ -381,7 +423,7 @@ bool SlackPolicy::Queue(uint32_t slot, const Call& call) {
       ++stats_.rows_refused;
       return false;
     }
-    row.order = ++sequence_;
+    row.order = row.owed.empty() ? ++sequence_ : row.owed.front();
   }
   const bool admit = config_.admission && row.needs.count > 0;
   AdmissionTree::Entry entry;
@@ -396,7 +438,7 @@ bool SlackPolicy::Queue(uint32_t slot, const Call& call) {
     if (admitted_.contains(slot)) admitted_.Erase(slot);
     admitted_.Insert(slot, entry);
   }
-  QueueOf(row.id.group).Set(slot, KeyOf(row, entry.density));
+  QueueOf(row.id.group).Set(slot, KeyOf(row, call));
   SyncGroup(row.id.group);
   return true;
 }
@@ -438,70 +480,6 @@ bool SlackPolicy::Admissible(uint32_t slot, AdmissionTree::Entry* entry,
   entry->reserve = reserve.count();
   entry->density = worth * chance;
   return true;
-}
-
-void SlackPolicy::LeaveForeground(uint32_t slot) {
-  Row& row = rows_[slot];
-  if (row.place != Place::kForeground) return;
-  row.place = Place::kNowhere;
-  --queued_;
-  QueueOf(row.id.group).Remove(slot);
-  SyncGroup(row.id.group);
-  if (admitted_.contains(slot)) admitted_.Erase(slot);
-}
-
-void SlackPolicy::LeaveBackground(uint32_t slot) {
-  Row& row = rows_[slot];
-  if (row.place != Place::kBackground) return;
-  row.place = Place::kNowhere;
-  background_.Remove(slot);
-  if (row.probe) health_.ProbeAbandoned(row.id.group);
-  row.probe = false;
-}
-
-void SlackPolicy::ToBackground(uint32_t slot, const Call& call) {
-  Row& row = rows_[slot];
-  if (row.probe) return;
-  const bool wanted = config_.background && row.background_gain > 0 &&
-                      call.now >= row.retry_at &&
-                      !health_.quarantined(row.id.group);
-  if (!wanted) {
-    LeaveBackground(slot);
-    return;
-  }
-  const Duration mean = costs_->Mean(row.shape, 1);
-  const double index =
-      row.background_gain / std::max(1.0, static_cast<double>(mean.count()));
-  if (row.place != Place::kBackground) {
-    row.order = ++sequence_;
-    if (background_.size() >= config_.background_max) {
-      // Some leaf is among the worse half; finding the worst would cost O(n).
-      const uint32_t leaf = background_.some_leaf();
-      ++stats_.rows_refused;
-      if (background_.key_of(leaf).rank <= DescendingRank(index)) return;
-      LeaveBackground(leaf);
-      DropIfUnused(leaf);
-    }
-    row.place = Place::kBackground;
-  }
-  background_.Set(slot, {DescendingRank(index), row.order});
-}
-
-void SlackPolicy::ProbeIfStarved(uint32_t slot, const Call& call) {
-  if (health_.ProbeDueWhenShed(rows_[slot].shape, call.now)) {
-    QueueProbe(slot);
-  }
-}
-
-void SlackPolicy::QueueProbe(uint32_t slot) {
-  Row& row = rows_[slot];
-  if (row.running || row.place == Place::kForeground || row.probe) return;
-  LeaveBackground(slot);
-  health_.ProbeQueued(row.id.group);
-  row.probe = true;
-  row.place = Place::kBackground;
-  row.order = ++sequence_;
-  background_.Set(slot, {std::numeric_limits<int64_t>::min(), row.order});
 }
 
 }  // namespace freshline::schedule

@@ -79,15 +79,26 @@ class SlackPolicy final : public Policy {
     double changed_gain = 0;     // of one need, when the key last changed
     double background_gain = 0;  // of a refresh that nobody waits for
     base::JobShape shape;
-    base::Seq newest = 0;   // what the policy was told of
-    base::Seq covered = 0;  // what the running job has seen at least
-    uint64_t order = 0;     // when it was queued
+    uint32_t pending = 0;  // as last told
+    double regret = 0;     // "
+    base::MonoTime pending_since = base::kInfiniteFuture;
+    base::MonoTime refreshed_at = base::kInfinitePast;
+    uint64_t refreshes = 0;
+    uint64_t queries = 0;
+    uint64_t queries_since = 0;  // the last refresh
+    base::MonoTime asked_at = base::kInfinitePast;
+    base::Seq newest = 0;          // what the policy was told of
+    uint32_t pending_covered = 0;  // by the running job
+    base::Seq covered = 0;         // what the running job has seen at least
+    uint64_t order = 0;            // when it was queued
     Place place = Place::kNowhere;
     bool running = false;
     double chance_asked = 0;  // of ending in time, below which it is given up
     bool weak = false;        // below the price: runs after all others
     bool probe = false;       // in the background queue, ahead of everything
-    bool again = false;       // queued by trigger while running
+    bool again = false;       // queued by trigger, or to be after its run
+    // Without coalescing: the order of each event that is owed a run.
+    std::vector<uint64_t> owed;
     uint32_t failures = 0;
     base::MonoTime retry_at = base::kInfinitePast;
   };
@@ -127,6 +138,12 @@ class SlackPolicy final : public Policy {
   void AnswerAtOnce(const Ticket& ticket, base::Obtained reason,
                     const Call& call);
   void AddNeed(uint32_t ticket, const Need& need, const Call& call);
+  // Queues the row of a query that does not wait.
+  void EnqueueForQuery(const Need& need, const Call& call);
+  void NoteQuery(uint32_t row, const Need& need, const Call& call);
+  // Refreshed less than the policy's ttl ago.
+  bool IsYoung(base::RowId row, base::MonoTime now) const;
+  void EnqueueForEvent(uint32_t row, const Call& call);
   // Why the row may not be tried now; kUnset when it may.
   base::Obtained Barred(base::RowId id, const base::JobShape& shape,
                         const Call& call);
@@ -149,10 +166,17 @@ class SlackPolicy final : public Policy {
   // Whether the row can end in time and be worth it; then its place in the
   // admission tree, from which it is taken.
   bool Admissible(uint32_t row, AdmissionTree::Entry* entry, const Call& call);
-  Key KeyOf(const Row& row, double density) const;
+  Key KeyOf(const Row& row, const Call& call) const;
+
+  // Order and places (slack_policy_order.cc).
+  RowFacts FactsOf(const Row& row, double gain) const;
+  // For indices that move with time.
+  void RerankForeground(const Call& call);
+  void RerankBackground(const Call& call);
   void LeaveForeground(uint32_t row);
   void ToBackground(uint32_t row, const Call& call);
   void LeaveBackground(uint32_t row);
+  Key BackgroundKeyOf(const Row& row, const Call& call) const;
   // Queues a row that is nowhere else ahead of everything, to run once.
   void QueueProbe(uint32_t row);
   void ProbeIfStarved(uint32_t row, const Call& call);
@@ -173,7 +197,8 @@ class SlackPolicy final : public Policy {
   bool StartBackground(uint32_t worker, const Call& call);
   void FillBatch(base::GroupId group, const Call& call);
   void Start(uint32_t worker, bool background, bool probe, const Call& call);
-  void RowDone(uint32_t row, const RowResult& result, const Call& call);
+  void RowDone(uint32_t row, const RowResult& result, base::MonoTime started,
+               const Call& call);
   void RowFailed(uint32_t row, const Call& call);
   void RememberFailure(uint32_t row);
   uint32_t IdleWorker() const;
@@ -207,6 +232,8 @@ class SlackPolicy final : public Policy {
   AdmissionTree admitted_;    // the queued rows, where admission is on
   SlotHeap<Key> background_;  // of rows
   SlotHeap<Key> failed_;      // of rows, by retry_at
+  SlotHeap<Key> remembered_;  // of rows, the longest unused first
+  uint64_t owed_ = 0;         // runs, of all rows, without coalescing
   GroupHealth health_;
   BackgroundGate gate_;
   DensityPrice price_;

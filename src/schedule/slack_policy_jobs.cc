@@ -137,6 +137,7 @@ void SlackPolicy::StartJobs(const Call& call) {
 }
 
 void SlackPolicy::StartForeground(uint32_t worker, const Call& call) {
+  if (config_.index.moves) RerankForeground(call);
   const GroupId group{group_order_.top()};
   const uint32_t slot = QueueOf(group).top();
   Row& row = rows_[slot];
@@ -194,6 +195,9 @@ void SlackPolicy::FillBatch(GroupId group, const Call& call) {
 
 bool SlackPolicy::StartBackground(uint32_t worker, const Call& call) {
   if (background_.empty()) return false;
+  if (config_.background_index.moves && !rows_[background_.top()].probe) {
+    RerankBackground(call);
+  }
   const uint32_t slot = background_.top();
   Row& row = rows_[slot];
   const bool probe = row.probe;
@@ -226,8 +230,13 @@ void SlackPolicy::Start(uint32_t worker, bool background, bool probe,
   for (const uint32_t slot : batch_) {
     Row& row = rows_[slot];
     row.running = true;
-    row.again = false;
+    if (!row.owed.empty()) {
+      row.owed.erase(row.owed.begin());
+      --owed_;
+    }
+    row.again = !row.owed.empty();
     row.covered = row.newest;
+    row.pending_covered = row.pending;
     shape = LargerOf(shape, row.shape);
     call.actions->rows.push_back(row.id);
   }
@@ -280,7 +289,7 @@ void SlackPolicy::Done(base::JobId id, std::span<const RowResult> results,
         results.begin(), results.end(),
         [&](const RowResult& r) { return r.row == rows_[slot].id; });
     if (found != results.end() && found->ok) {
-      RowDone(slot, *found, call);
+      RowDone(slot, *found, job->started, call);
     } else {
       RowFailed(slot, call);
     }
@@ -291,7 +300,7 @@ void SlackPolicy::Done(base::JobId id, std::span<const RowResult> results,
 }
 
 void SlackPolicy::RowDone(uint32_t slot, const RowResult& result,
-                          const Call& call) {
+                          MonoTime started, const Call& call) {
   Row& row = rows_[slot];
   if (row.failures > 0) {
     failed_.Remove(slot);
@@ -300,8 +309,17 @@ void SlackPolicy::RowDone(uint32_t slot, const RowResult& result,
   }
   if (row.newest <= result.as_of) {
     row.background_gain = row.changed_gain = 0;
-    row.again = false;
+    row.pending = 0;
+    row.pending_since = base::kInfiniteFuture;
+    row.again = !row.owed.empty();
+  } else {
+    // What came while it ran came after its start.
+    row.pending -= std::min(row.pending, row.pending_covered);
+    row.pending_since = started;
   }
+  row.refreshed_at = call.now;
+  ++row.refreshes;
+  row.queries_since = 0;
   batch_.clear();
   while (row.needs.count > 0) {
     const uint32_t need = row.needs.root;
@@ -319,6 +337,8 @@ void SlackPolicy::RowFailed(uint32_t slot, const Call& call) {
   Row& row = rows_[slot];
   // Not tried again before the next event or query asks for it.
   row.again = false;
+  owed_ -= row.owed.size();
+  row.owed.clear();
   row.background_gain = row.changed_gain = 0;
   while (row.needs.count > 0) CloseFirst(slot, Obtained::kStaleError, call);
   constexpr uint32_t kDoublingsMax = 30;

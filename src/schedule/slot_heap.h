@@ -31,6 +31,12 @@ class SlotHeap {
   uint32_t some_leaf() const { return heap_.back().slot; }
   const Key& key_of(uint32_t slot) const { return heap_[position_[slot]].key; }
 
+  // Every slot, in an unspecified but deterministic order. O(n).
+  void CopySlots(std::vector<uint32_t>* slots) const {
+    slots->clear();
+    for (const Entry& entry : heap_) slots->push_back(entry.slot);
+  }
+
   // Inserts `slot`, or changes its key.
   void Set(uint32_t slot, Key key) {
     if (slot >= position_.size()) position_.resize(slot + 1, kAbsent);

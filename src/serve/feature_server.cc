@@ -327,6 +327,7 @@ void FeatureServer::AddNeed(const FeatureGroup& group, const KeyView& key,
   StaleRow stale;
   stale.need.row = {key.id(), group.id};
   stale.need.want = state.want;
+  stale.need.cold = !key.row(group.id).exists();
   stale.need.levels.push_back({base::Fidelity::kFull, state.gain, state.shape});
   stale.group = static_cast<uint32_t>(g);
   stale.row = row;

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <bit>
+#include <limits>
+
+#include "schedule/slack_policy.h"
+
+namespace freshline::schedule {
+
+using base::Duration;
+using base::MonoTime;
+
+namespace {
+
+// Behind every DescendingRank().
+constexpr int64_t kWeakRank = int64_t{1} << 62;
+
+// Smaller for higher values; NaN comes last. Doubles of one sign compare as
+// their bits do; the two lowest bits of the mantissa make room for kWeakRank.
+int64_t DescendingRank(double value) {
+  constexpr double kLowest = -std::numeric_limits<double>::infinity();
+  const auto bits = std::bit_cast<int64_t>(value == value ? value : kLowest);
+  const int64_t ascending =
+      bits >= 0 ? bits : bits ^ std::numeric_limits<int64_t>::max();
+  return -(ascending >> 2);
+}
+
+}  // namespace
+
+RowFacts SlackPolicy::FactsOf(const Row& row, double gain) const {
+  RowFacts facts;
+  facts.row = row.id;
+  facts.order = row.order;
+  facts.gain = gain;
+  facts.tickets = row.needs.count;
+  facts.answer_by = row.needs.count == 0
+                        ? base::kInfiniteFuture
+                        : MonoTime(Duration(needs_[row.needs.root].answer_by));
+  facts.newest = row.newest;
+  facts.pending = row.pending;
+  facts.pending_since = row.pending_since;
+  facts.refreshed_at = row.refreshed_at;
+  facts.refreshes = row.refreshes;
+  facts.queries = row.queries;
+  facts.queries_since = row.queries_since;
+  facts.asked_at = row.asked_at;
+  facts.regret = row.regret;
+  facts.shape = row.shape;
+  facts.costs = costs_;
+  return facts;
+}
+
+SlackPolicy::Key SlackPolicy::KeyOf(const Row& row, const Call& call) const {
+  if (config_.index.function == nullptr) return {0, row.order};
+  const double gain =
+      std::max(row.gain, row.changed_gain * std::max(row.needs.count, 1U));
+  const int64_t rank =
+      DescendingRank(config_.index.function(FactsOf(row, gain), call.now));
+  return {row.weak && row.needs.count > 0 ? rank + kWeakRank : rank, row.order};
+}
+
+SlackPolicy::Key SlackPolicy::BackgroundKeyOf(const Row& row,
+                                              const Call& call) const {
+  const RowFacts facts = FactsOf(row, row.background_gain);
+  const IndexFunction index = config_.background_index.function;
+  return {DescendingRank(index == nullptr ? Density(facts, call.now)
+                                          : index(facts, call.now)),
+          row.order};
+}
+
+void SlackPolicy::RerankForeground(const Call& call) {
+  for (uint32_t g = 0; g < queues_.size(); ++g) {
+    queues_[g].CopySlots(&visited_);
+    for (const uint32_t slot : visited_) {
+      queues_[g].Set(slot, KeyOf(rows_[slot], call));
+    }
+    SyncGroup(base::GroupId{g});
+  }
+}
+
+void SlackPolicy::RerankBackground(const Call& call) {
+  background_.CopySlots(&visited_);
+  for (const uint32_t slot : visited_) {
+    if (!rows_[slot].probe) {
+      background_.Set(slot, BackgroundKeyOf(rows_[slot], call));
+    }
+  }
+}
+
+void SlackPolicy::LeaveForeground(uint32_t slot) {
+  Row& row = rows_[slot];
+  if (row.place != Place::kForeground) return;
+  row.place = Place::kNowhere;
+  --queued_;
+  QueueOf(row.id.group).Remove(slot);
+  SyncGroup(row.id.group);
+  if (admitted_.contains(slot)) admitted_.Erase(slot);
+}
+
+void SlackPolicy::LeaveBackground(uint32_t slot) {
+  Row& row = rows_[slot];
+  if (row.place != Place::kBackground) return;
+  row.place = Place::kNowhere;
+  background_.Remove(slot);
+  if (row.probe) health_.ProbeAbandoned(row.id.group);
+  row.probe = false;
+}
+
+void SlackPolicy::ToBackground(uint32_t slot, const Call& call) {
+  Row& row = rows_[slot];
+  if (row.probe) return;
+  const bool wanted = config_.background && row.background_gain > 0 &&
+                      call.now >= row.retry_at &&
+                      !health_.quarantined(row.id.group);
+  if (!wanted) {
+    LeaveBackground(slot);
+    return;
+  }
+  if (row.place != Place::kBackground) row.order = ++sequence_;
+  const Key key = BackgroundKeyOf(row, call);
+  if (row.place != Place::kBackground) {
+    if (background_.size() >= config_.background_max) {
+      // Some leaf is among the worse half; finding the worst would cost O(n).
+      const uint32_t leaf = background_.some_leaf();
+      ++stats_.rows_refused;
+      if (background_.key_of(leaf).rank <= key.rank) return;
+      LeaveBackground(leaf);
+      DropIfUnused(leaf);
+    }
+    row.place = Place::kBackground;
+  }
+  background_.Set(slot, key);
+}
+
+void SlackPolicy::ProbeIfStarved(uint32_t slot, const Call& call) {
+  if (health_.ProbeDueWhenShed(rows_[slot].shape, call.now)) {
+    QueueProbe(slot);
+  }
+}
+
+void SlackPolicy::QueueProbe(uint32_t slot) {
+  Row& row = rows_[slot];
+  if (row.running || row.place == Place::kForeground || row.probe) return;
+  LeaveBackground(slot);
+  health_.ProbeQueued(row.id.group);
+  row.probe = true;
+  row.place = Place::kBackground;
+  row.order = ++sequence_;
+  background_.Set(slot, {std::numeric_limits<int64_t>::min(), row.order});
+}
+
+}  // namespace freshline::schedule
