@@ -58,6 +58,7 @@ class PolicyHarness {
     double gain = 1;
     uint32_t scans = 1;
     uint32_t group = 0;
+    bool cold = false;
   };
   using Log = std::vector<std::string>;
 
@@ -74,6 +75,7 @@ class PolicyHarness {
       need.want = spec.want;
       need.levels.push_back(
           {base::Fidelity::kFull, spec.gain, {need.row.group, 1, spec.scans}});
+      need.cold = spec.cold;
       needs.push_back(need);
     }
     policy_->Arrive(
