@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
-#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -10,25 +9,22 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
-#include "base/clock.h"
 #include "base/status_macros.h"
 #include "bench/commands/commands.h"
+#include "bench/commands/simulated_slice.h"
+#include "bench/commands/study_command.h"
 #include "bench/commands/workload_flags.h"
 #include "bench/replay/workload.h"
 #include "bench/report/run_report.h"
 #include "bench/score/state_ranker.h"
-#include "bench/sim/trace/profile_run.h"
 #include "bench/sim/trace/slice_function.h"
 #include "bench/sim/trace/slice_simulation.h"
 #include "bench/sim/trace/time_profile.h"
-#include "bench/stats/violations.h"
+#include "bench/study/plan.h"
 #include "schedule/policies.h"
 
 namespace freshline::bench {
 namespace {
-
-// Of a profile on a machine that does nothing else.
-constexpr double kCpuShareMin = 0.97;
 
 struct Flags {
   WorkloadOptions workload{"out/quickstart/trace/trace.csv",
@@ -41,136 +37,10 @@ struct Flags {
   std::vector<uint64_t> seeds = {1};
   double gap_ms = 0;
   double guard_ms = 2;
-  uint32_t workers = 2;
-  uint32_t batch = 1;
-  std::string times;
-  double profile_seconds = 5;
+  TimesOptions times;
+  std::string study;
+  uint32_t threads = 2;
 };
-
-// Views of a prepared slice, and the ranker that all its runs share.
-class SimulatedSlice {
- public:
-  SimulatedSlice(const PreparedSlice& prepared, const StringPool& pool,
-                 const SliceFunction& function)
-      : prepared_(prepared),
-        shapes_(ShapesOf(function, View(pool))),
-        shaped_{View(pool), shapes_},
-        ranker_(shaped_.view.trace, pool, prepared.set, prepared.models,
-                function.table(), ScoreOptions{}) {}
-
-  const ShapedSlice& shaped() const { return shaped_; }
-  const PreparedSlice& prepared() const { return prepared_; }
-  StateRanker* ranker() { return &ranker_; }
-
- private:
-  SliceView View(const StringPool& pool) const {
-    const Slice& slice = prepared_.slice;
-    return {{prepared_.clicks, slice.warm_up.size(),
-             slice.warm_up.size() + slice.queries.size()},
-            &pool,
-            &prepared_.set};
-  }
-
-  const PreparedSlice& prepared_;
-  const std::vector<base::JobShape> shapes_;
-  const ShapedSlice shaped_;
-  StateRanker ranker_;
-};
-
-// What a file of times has to agree with.
-absl::Status CheckProfile(const TimeProfile& profile,
-                          const SliceFunction& function, const Flags& flags) {
-  const auto differs = [&](absl::string_view what, const auto& has,
-                           const auto& needs) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--times: ", flags.times, " is of ", what, " ", has, ", not of ", needs,
-        ": name a file that is not there yet "
-        "to have it measured"));
-  };
-  if (profile.function != function.name()) {
-    return differs("function", profile.function, function.name());
-  }
-  if (profile.table_rows != function.table()->rows()) {
-    return differs("table_rows", profile.table_rows, function.table()->rows());
-  }
-  if (profile.workers != flags.workers) {
-    return differs("workers", profile.workers, flags.workers);
-  }
-  if (profile.batch_max() < std::min(flags.batch, function.batch_max())) {
-    return differs("batches up to", profile.batch_max(), flags.batch);
-  }
-  return absl::OkStatus();
-}
-
-// The file where there is one, else measured now (and written there).
-absl::StatusOr<TimeProfile> TimesFor(const SliceFunction& function,
-                                     const ShapedSlice& slice,
-                                     const Flags& flags) {
-  if (!flags.times.empty() && std::filesystem::exists(flags.times)) {
-    FRESHLINE_ASSIGN_OR_RETURN(TimeProfile profile, LoadProfile(flags.times));
-    FRESHLINE_RETURN_IF_ERROR(CheckProfile(profile, function, flags));
-    Say(absl::StrCat("run times of ", flags.times, " (", profile.source, ", ",
-                     profile.kernel, ")"));
-    return profile;
-  }
-  Say(absl::StrCat("timing ", function.name(), " on the slice's users for ",
-                   flags.profile_seconds, " s, ", flags.workers,
-                   " at once: keep the machine quiet"));
-  ProfileRunOptions options;
-  options.workers = flags.workers;
-  options.batch_max = flags.batch;
-  options.duration = base::FromMillis(flags.profile_seconds * 1e3);
-  FRESHLINE_ASSIGN_OR_RETURN(TimeProfile profile,
-                             MeasureProfile(function, slice.view, slice.shapes,
-                                            options, base::Clock::Real()));
-  if (profile.cpu_share < kCpuShareMin) {
-    Say(absl::StrFormat(
-        "the machine was busy: the runs had a processor for %.0f %% of their "
-        "time only, so that they took too long and load 1 is too low",
-        100 * profile.cpu_share));
-  }
-  if (!flags.times.empty()) {
-    FRESHLINE_RETURN_IF_ERROR(SaveProfile(profile, flags.times));
-    Say("wrote " + flags.times);
-  }
-  return profile;
-}
-
-// What is timed, and what load 1 is: the mix of the trace itself.
-struct Calibrated {
-  ProfiledTimes times;
-  double rows_per_second = 0;
-};
-
-absl::StatusOr<Calibrated> Calibrate(const Workload& workload,
-                                     const SliceFunction& function,
-                                     const Flags& flags) {
-  FRESHLINE_ASSIGN_OR_RETURN(const Slice slice, workload.Cut(1));
-  std::vector<Click> clicks = slice.warm_up;
-  clicks.insert(clicks.end(), slice.queries.begin(), slice.queries.end());
-  const ScoringTrace trace{clicks, slice.warm_up.size(), clicks.size()};
-  FRESHLINE_ASSIGN_OR_RETURN(const QuerySet set, FindTruths(trace));
-  const SliceView view{trace, &workload.pool(), &set};
-  const std::vector<base::JobShape> shapes = ShapesOf(function, view);
-  FRESHLINE_ASSIGN_OR_RETURN(const TimeProfile profile,
-                             TimesFor(function, {view, shapes}, flags));
-  Calibrated calibrated{ProfiledTimes(profile), 0};
-  std::string by_scans;
-  for (uint32_t scans = 0; scans <= TimeProfile::kScansMax; ++scans) {
-    const auto found = profile.times.find({scans, 1});
-    if (found == profile.times.end()) continue;
-    absl::StrAppendFormat(
-        &by_scans, "%s%u: %.2f (%u runs)", by_scans.empty() ? "" : ", ", scans,
-        base::ToMillis(calibrated.times.Mean(scans, 1)), found->second.size());
-  }
-  const double mean_ms =
-      base::ToMillis(MeanTime({view, shapes}, calibrated.times));
-  calibrated.rows_per_second = flags.workers * 1e3 / mean_ms;
-  Say("ms a row by interests: " + by_scans);
-  Say(absl::StrFormat("load 1 is %.0f rows/s: %u workers, %.2f ms a row",
-                      calibrated.rows_per_second, flags.workers, mean_ms));
-  return calibrated;
-}
 
 absl::StatusOr<RunReport> SimulateOne(const Workload& workload, double load,
                                       double superpose,
@@ -180,21 +50,11 @@ absl::StatusOr<RunReport> SimulateOne(const Workload& workload, double load,
   FRESHLINE_ASSIGN_OR_RETURN(
       SliceRun run, RunSlice(slice->shaped(), times, slice->prepared().models,
                              options, slice->ranker()));
-  RunReport& r = run.report;
-  const Slice& cut = slice->prepared().slice;
-  r.trace = {workload.options().trace,
-             workload.sha256(),
-             cut.queries.size(),
-             cut.users,
-             workload.table().rows(),
-             superpose,
-             workload.table().rows() - workload.table().items()};
-  r.load = load;
-  r.duration_s = static_cast<double>(workload.slice_seconds());
-  r.violations_upper95 = ClopperPearsonUpper(r.violations, r.queries);
+  DescribeSlice(workload, superpose, load, *slice, &run.report);
+  const RunReport& r = run.report;
   Say(absl::StrFormat("%s, load %g, SLO %g ms: actions %016x", r.policy, load,
                       r.slo_ms, run.actions_hash));
-  return std::move(r);
+  return std::move(run.report);
 }
 
 absl::Status SimulateSeed(const Flags& flags, Workload* workload,
@@ -209,14 +69,15 @@ absl::Status SimulateSeed(const Flags& flags, Workload* workload,
                         load, superpose));
     FRESHLINE_ASSIGN_OR_RETURN(const PreparedSlice* prepared,
                                workload->Prepare(superpose));
-    SimulatedSlice slice(*prepared, workload->pool(), function);
+    SimulatedSlice slice(*prepared, workload->pool(), function, ScoreOptions{});
     for (const double slo_ms : flags.slos_ms) {
       for (const std::string& policy : policies) {
         SliceRunOptions options;
         FRESHLINE_ASSIGN_OR_RETURN(options.policy,
                                    schedule::FindPolicy(policy));
-        options.workers = flags.workers;
-        options.batch_max = std::min(flags.batch, function.batch_max());
+        options.workers = flags.times.workers;
+        options.batch_max =
+            std::min(flags.times.batch_max, function.batch_max());
         options.slo = base::FromMillis(slo_ms);
         options.guard = base::FromMillis(flags.guard_ms);
         options.gap = base::FromMillis(flags.gap_ms);
@@ -250,6 +111,10 @@ std::string ValueTable(const std::vector<RunReport>& runs) {
 }
 
 absl::Status Simulate(const Invocation& call, Flags flags) {
+  if (!flags.study.empty()) {
+    return Study(call, {flags.study, flags.workload, flags.definitions,
+                        flags.times, flags.guard_ms, flags.threads, flags.out});
+  }
   FRESHLINE_ASSIGN_OR_RETURN(
       const std::unique_ptr<SliceFunction> function,
       SliceFunction::Load(flags.definitions, flags.workload.tables,
@@ -262,7 +127,7 @@ absl::Status Simulate(const Invocation& call, Flags flags) {
                                LoadWorkload(flags.workload));
     if (!calibrated.has_value()) {
       FRESHLINE_ASSIGN_OR_RETURN(calibrated,
-                                 Calibrate(*workload, *function, flags));
+                                 Calibrate(*workload, *function, flags.times));
     }
     FRESHLINE_RETURN_IF_ERROR(
         SimulateSeed(flags, workload.get(), *function, *calibrated, &runs));
@@ -314,20 +179,32 @@ void AddSimulate(CLI::App* app, const Invocation& call, Run* run) {
   sub->add_option("--guard-ms", f->guard_ms,
                   "Milliseconds before its deadline that an answer leaves")
       ->capture_default_str();
-  sub->add_option("--workers", f->workers,
+  sub->add_option("--workers", f->times.workers,
                   "Virtual workers; so many threads "
                   "are timed at once")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
-  sub->add_option("--batch", f->batch, "Rows computed together, at most")
+  sub->add_option("--batch", f->times.batch_max,
+                  "Rows computed together, at most")
       ->check(CLI::Range(1U, TimeProfile::kBatchMax))
       ->capture_default_str();
-  sub->add_option("--times", f->times,
+  sub->add_option("--times", f->times.file,
                   "File of run times: used where it exists (whether of a "
                   "profile or recorded), else written");
-  sub->add_option("--profile-seconds", f->profile_seconds,
+  sub->add_option("--profile-seconds", f->times.profile_seconds,
                   "How long the function is timed")
       ->check(CLI::Range(0.1, 10.0))
+      ->capture_default_str();
+  sub->add_option("--study", f->study,
+                  "quick (minutes) or full (hours): policies, loads, SLOs, "
+                  "seeds, workloads and settings of its own, whatever else "
+                  "was said of them. Writes study.json, report.json and "
+                  "report.html; what it has run is kept in the directory, so "
+                  "that it goes on where it was broken off")
+      ->check(CLI::IsMember(StudyNames()));
+  sub->add_option("--threads", f->threads,
+                  "Slices of a study that are worked on at once")
+      ->check(CLI::Range(1, 256))
       ->capture_default_str();
   sub->add_option("--out", f->out, "Directory for report.json and report.html")
       ->capture_default_str();

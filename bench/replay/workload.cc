@@ -107,6 +107,15 @@ absl::StatusOr<Slice> Workload::Cut(double superpose) const {
 absl::StatusOr<const PreparedSlice*> Workload::Prepare(double superpose) {
   const auto it = slices_.find(superpose);
   if (it != slices_.end()) return it->second.get();
+  FRESHLINE_ASSIGN_OR_RETURN(std::unique_ptr<PreparedSlice> prepared,
+                             Score(superpose, ScoreOptions{}));
+  const PreparedSlice* result = prepared.get();
+  slices_[superpose] = std::move(prepared);
+  return result;
+}
+
+absl::StatusOr<std::unique_ptr<PreparedSlice>> Workload::Score(
+    double superpose, const ScoreOptions& options) const {
   auto prepared = std::make_unique<PreparedSlice>();
   FRESHLINE_ASSIGN_OR_RETURN(prepared->slice, Cut(superpose));
   const Slice& slice = prepared->slice;
@@ -116,11 +125,8 @@ absl::StatusOr<const PreparedSlice*> Workload::Prepare(double superpose) {
   const ScoringTrace trace{prepared->clicks, slice.warm_up.size(),
                            slice.warm_up.size() + slice.queries.size()};
   FRESHLINE_ASSIGN_OR_RETURN(prepared->set, FindTruths(trace));
-  prepared->models =
-      RankModels(trace, pool_, prepared->set, table_, ScoreOptions{});
-  const PreparedSlice* result = prepared.get();
-  slices_[superpose] = std::move(prepared);
-  return result;
+  prepared->models = RankModels(trace, pool_, prepared->set, table_, options);
+  return prepared;
 }
 
 }  // namespace freshline::bench

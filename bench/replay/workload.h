@@ -51,6 +51,10 @@ class Workload {
   // Cost: scoring takes about 0.2 ms per query and thread, once per factor.
   absl::StatusOr<const PreparedSlice*> Prepare(double superpose);
 
+  // The same, kept by the caller. Thread-safe.
+  absl::StatusOr<std::unique_ptr<PreparedSlice>> Score(
+      double superpose, const ScoreOptions& options) const;
+
   // The slice alone, unscored.
   absl::StatusOr<Slice> Cut(double superpose) const;
 

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/score/quality.h"
 
-#include <algorithm>
 #include <array>
 #include <cmath>
 #include <vector>
 
 #include "base/check.h"
-#include "base/random.h"
+#include "bench/score/bootstrap.h"
 
 namespace freshline::bench {
 namespace {
@@ -38,38 +37,6 @@ std::vector<Sums> SumByUser(const QuerySet& set,
   }
   std::erase_if(users, [](const Sums& s) { return s.scored == 0; });
   return users;
-}
-
-Sums Total(const std::vector<Sums>& users) {
-  Sums total;
-  for (const Sums& user : users) total.Add(user);
-  return total;
-}
-
-// `statistic` maps Sums to an optional figure.
-template <typename Statistic>
-std::optional<Estimate> Bootstrap(const std::vector<Sums>& users,
-                                  const BootstrapOptions& options,
-                                  Statistic statistic) {
-  const std::optional<double> value = statistic(Total(users));
-  if (!value.has_value()) return std::nullopt;
-  base::Rng rng(options.seed);
-  std::vector<double> figures;
-  for (int i = 0; i < options.resamples; ++i) {
-    Sums total;
-    for (size_t u = 0; u < users.size(); ++u) {
-      total.Add(users[rng.Below(users.size())]);
-    }
-    const std::optional<double> figure = statistic(total);
-    if (figure.has_value()) figures.push_back(*figure);
-  }
-  if (figures.empty()) return Estimate{*value, *value, *value};
-  std::sort(figures.begin(), figures.end());
-  const auto at = [&](double share) {
-    const auto last = static_cast<double>(figures.size() - 1);
-    return figures[static_cast<size_t>(std::lround(share * last))];
-  };
-  return Estimate{*value, at(0.025), at(0.975)};
 }
 
 }  // namespace

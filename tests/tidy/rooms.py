@@ -52,12 +52,14 @@ _BENCH = {
     "bench/train": "base featurize registry bench/trace",
     "bench/score": "base featurize registry bench/trace bench/train",
     "bench/report": _OFFLINE,
+    # Many runs together, whatever runs them.
+    "bench/study": "base bench/score bench/report",
     # To the daemon as its clients see it, never to its rooms.
     "bench/load": "api base bench/stats client protobuf wire grpc",
     "bench/replay": _OFFLINE + " api client bench/report bench/load wire",
     "bench/commands": _OFFLINE + " api client version estimate schedule "
                       "bench/report bench/load bench/replay bench/sim "
-                      "bench/sim/trace wire",
+                      "bench/sim/trace bench/study wire",
     "bench/micro": _BELOW_RPC + " bench/sim bench/trace bench/train",
 }
 

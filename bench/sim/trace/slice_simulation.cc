@@ -285,7 +285,8 @@ absl::StatusOr<SliceRun> RunSlice(const ShapedSlice& slice,
   r.guard_us = base::ToMicros(sim.guard);
   r.workers = options.workers;
   r.batch_max = options.batch_max;
-  r.quality = QualityOf(set, models, ranker->Rank(served));
+  run.ranks = ranker->Rank(served);
+  r.quality = QualityOf(set, models, run.ranks);
   FillServed(result, set, &r);
   if (options.batch_max == 1) {
     r.quality.value_bound = FreshValueBound(slice, times, options);

@@ -82,6 +82,7 @@ struct SliceRun {
   // kind, policy, slo, gap, seed, guard, workers and all that was measured;
   // the trace, the load and the upper bound on violations are the caller's.
   RunReport report;
+  Ranks ranks;                // of what each query was served
   uint64_t actions_hash = 0;  // equal: equal decisions
 };
 

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/job_shape.h"
+#include "bench/replay/workload.h"
+#include "bench/score/state_ranker.h"
+#include "bench/sim/trace/slice_function.h"
+#include "bench/sim/trace/slice_simulation.h"
+#include "bench/sim/trace/time_profile.h"
+
+// What commands that simulate slices share.
+
+namespace freshline::bench {
+
+// Views of a prepared slice, and the ranker that all its runs share.
+// Not thread-safe.
+class SimulatedSlice {
+ public:
+  // All arguments outlive it.
+  SimulatedSlice(const PreparedSlice& prepared, const StringPool& pool,
+                 const SliceFunction& function, const ScoreOptions& options);
+
+  const ShapedSlice& shaped() const { return shaped_; }
+  const PreparedSlice& prepared() const { return prepared_; }
+  StateRanker* ranker() { return &ranker_; }
+
+ private:
+  SliceView View(const StringPool& pool) const;
+
+  const PreparedSlice& prepared_;
+  const std::vector<base::JobShape> shapes_;
+  const ShapedSlice shaped_;
+  StateRanker ranker_;
+};
+
+struct TimesOptions {
+  uint32_t workers = 2;
+  uint32_t batch_max = 1;
+  std::string file;  // used where it is there, else written; "": neither
+  double profile_seconds = 5;
+};
+
+// What is timed, and what load 1 is: the mix of the trace itself.
+struct Calibrated {
+  ProfiledTimes times;
+  std::string digest;  // of the times: equal times, equal digests
+  double rows_per_second = 0;
+};
+
+// Reads the file of times where there is one, else measures them now, on the
+// users of the workload's slice. Says what they are.
+// Returns: the errors of both; INVALID_ARGUMENT for a file of another
+// function, table, or number of workers.
+absl::StatusOr<Calibrated> Calibrate(const Workload& workload,
+                                     const SliceFunction& function,
+                                     const TimesOptions& options);
+
+// Rows that `workers` compute in a second, one by one, of the workload's own
+// mix of users.
+absl::StatusOr<double> RowsPerSecond(const Workload& workload,
+                                     const SliceFunction& function,
+                                     const ProfiledTimes& times,
+                                     uint32_t workers);
+
+// Fills what a run of a slice does not know itself: the trace, the load, the
+// bound on violations.
+void DescribeSlice(const Workload& workload, double superpose, double load,
+                   const SimulatedSlice& slice, RunReport* report);
+
+}  // namespace freshline::bench

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/commands/study_command.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/mutex.h"
+#include "base/status_macros.h"
+#include "bench/commands/workload_flags.h"
+#include "bench/report/summary_page.h"
+#include "bench/report/verdicts.h"
+#include "bench/score/paired.h"
+#include "bench/study/plan.h"
+#include "bench/study/runner.h"
+#include "bench/study/summarise.h"
+#include "schedule/policies.h"
+#include "version/version.h"
+
+namespace freshline::bench {
+namespace {
+
+// Traces in memory at once.
+constexpr size_t kWorkloadsMax = 6;
+
+StudyChoices ChoicesOf(const SliceFunction& function) {
+  StudyChoices choices;
+  for (const absl::string_view name : schedule::PolicyNames()) {
+    const std::string policy(name);
+    choices.policies[policy].role = RoleOf(policy);
+  }
+  choices.batch_max = std::min<uint32_t>(16, function.batch_max());
+  return choices;
+}
+
+std::string DigestOfFile(const std::string& path) {
+  std::ifstream in(path);
+  return StudyDigest(std::string((std::istreambuf_iterator<char>(in)), {}));
+}
+
+// A large file by what changes with it.
+std::string StampOf(const std::string& path) {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(path, error);
+  const auto written = std::filesystem::last_write_time(path, error);
+  return absl::StrCat(size, "@", written.time_since_epoch().count());
+}
+
+// A trace with the jitter of one seed, and what load 1 is on it.
+struct LoadedTrace {
+  std::unique_ptr<Workload> workload;
+  double rows_per_second = 0;
+
+  double SuperposeOf(double load) const {
+    return load * rows_per_second / workload->natural_rate();
+  }
+};
+
+class TraceSlice;
+
+// Runs cells on slices of the real trace.
+class TraceBench final : public StudyBench {
+ public:
+  // All arguments outlive it.
+  TraceBench(const StudyFlags& flags, const SliceFunction& function,
+             const Calibrated& calibrated, std::string trace_sha256)
+      : flags_(flags),
+        function_(function),
+        calibrated_(calibrated),
+        inputs_(absl::StrCat(
+            version::Commit(), " trace ", trace_sha256, " ",
+            flags.workload.window, " ", flags.workload.slice_seconds,
+            "s table ", StampOf(flags.workload.tables + "/items.fltab"),
+            " definitions ", DigestOfFile(flags.definitions), " times ",
+            calibrated.digest, " workers ", flags.times.workers)) {}
+
+  std::string SliceFingerprint(const StudyCell& cell) const override {
+    return absl::StrFormat("%s seed %d workload %s load %.17g", inputs_,
+                           cell.seed, cell.at.workload, cell.at.load);
+  }
+  std::string RunFingerprint(const StudyCell& cell) const override {
+    const Condition& at = cell.at;
+    return absl::StrFormat(
+        "%s policy %s metric %s slo %.17g gap %.17g batch %d approximate %d "
+        "guard %.17g",
+        SliceFingerprint(cell), at.policy, at.metric, at.slo_ms, at.gap_ms,
+        at.batch_max, at.approximate ? 1 : 0, flags_.guard_ms);
+  }
+  absl::StatusOr<std::unique_ptr<StudySlice>> Prepare(
+      const StudyCell& first) override;
+
+  absl::StatusOr<StudyRun> Run(const StudyCell& cell, const LoadedTrace& trace,
+                               SimulatedSlice* slice,
+                               const SliceUsers& users) const;
+
+ private:
+  absl::StatusOr<std::shared_ptr<const LoadedTrace>> TraceOf(
+      const StudyCell& cell);
+
+  const StudyFlags& flags_;
+  const SliceFunction& function_;
+  const Calibrated& calibrated_;
+  const std::string inputs_;
+  base::Mutex mu_;
+  // The most recently used first.
+  std::list<std::pair<uint64_t, std::shared_ptr<const LoadedTrace>>> traces_
+      ABSL_GUARDED_BY(mu_);
+};
+
+class TraceSlice final : public StudySlice {
+ public:
+  TraceSlice(const TraceBench* bench, std::shared_ptr<const LoadedTrace> trace,
+             std::unique_ptr<PreparedSlice> prepared,
+             const SliceFunction& function, const ScoreOptions& options)
+      : bench_(bench),
+        trace_(std::move(trace)),
+        prepared_(std::move(prepared)),
+        slice_(*prepared_, trace_->workload->pool(), function, options) {
+    const auto row = [&](ModelRow r) -> const Ranks& {
+      return prepared_->models[static_cast<size_t>(r)];
+    };
+    users_ = CountUsers(slice_.shaped().view.trace, prepared_->set,
+                        row(ModelRow::kNever), row(ModelRow::kFresh));
+  }
+
+  const SliceUsers& users() const override { return users_; }
+  absl::StatusOr<StudyRun> Run(const StudyCell& cell) override {
+    return bench_->Run(cell, *trace_, &slice_, users_);
+  }
+
+ private:
+  const TraceBench* const bench_;
+  const std::shared_ptr<const LoadedTrace> trace_;
+  const std::unique_ptr<PreparedSlice> prepared_;
+  SimulatedSlice slice_;
+  SliceUsers users_;
+};
+
+absl::StatusOr<std::shared_ptr<const LoadedTrace>> TraceBench::TraceOf(
+    const StudyCell& cell) {
+  // Reading takes seconds and a slice a minute: threads may wait.
+  base::MutexLock lock(&mu_);
+  for (auto it = traces_.begin(); it != traces_.end(); ++it) {
+    if (it->first != cell.seed) continue;
+    traces_.splice(traces_.begin(), traces_, it);
+    return it->second;
+  }
+  WorkloadOptions options = flags_.workload;
+  options.seed = cell.seed;
+  auto trace = std::make_shared<LoadedTrace>();
+  FRESHLINE_ASSIGN_OR_RETURN(trace->workload, Workload::Load(options));
+  FRESHLINE_ASSIGN_OR_RETURN(
+      trace->rows_per_second,
+      RowsPerSecond(*trace->workload, function_, calibrated_.times,
+                    flags_.times.workers));
+  traces_.emplace_front(cell.seed, std::move(trace));
+  if (traces_.size() > kWorkloadsMax) traces_.pop_back();
+  return traces_.front().second;
+}
+
+absl::StatusOr<std::unique_ptr<StudySlice>> TraceBench::Prepare(
+    const StudyCell& first) {
+  FRESHLINE_ASSIGN_OR_RETURN(std::shared_ptr<const LoadedTrace> trace,
+                             TraceOf(first));
+  ScoreOptions options;
+  options.threads = 1;  // others prepare theirs beside it
+  FRESHLINE_ASSIGN_OR_RETURN(
+      std::unique_ptr<PreparedSlice> prepared,
+      trace->workload->Score(trace->SuperposeOf(first.at.load), options));
+  return std::make_unique<TraceSlice>(this, std::move(trace),
+                                      std::move(prepared), function_, options);
+}
+
+absl::StatusOr<StudyRun> TraceBench::Run(const StudyCell& cell,
+                                         const LoadedTrace& trace,
+                                         SimulatedSlice* slice,
+                                         const SliceUsers& users) const {
+  SliceRunOptions options;
+  FRESHLINE_ASSIGN_OR_RETURN(options.policy,
+                             schedule::FindPolicy(cell.at.policy));
+  options.workers = flags_.times.workers;
+  options.batch_max = cell.at.batch_max;
+  options.slo = base::FromMillis(cell.at.slo_ms);
+  options.guard = base::FromMillis(flags_.guard_ms);
+  options.gap = base::FromMillis(cell.at.gap_ms);
+  options.seed = cell.seed;
+  FRESHLINE_ASSIGN_OR_RETURN(
+      SliceRun run,
+      RunSlice(slice->shaped(), calibrated_.times, slice->prepared().models,
+               options, slice->ranker()));
+  DescribeSlice(*trace.workload, trace.SuperposeOf(cell.at.load), cell.at.load,
+                *slice, &run.report);
+  return StudyRun{std::move(run.report),
+                  HitsByUser(slice->shaped().view.trace, slice->prepared().set,
+                             users, run.ranks)};
+}
+
+// What holds of every simulated study.
+std::vector<std::string> NotesOf(const StudyFlags& flags,
+                                 const LoadedTrace& trace) {
+  const Workload& workload = *trace.workload;
+  return {
+      "Simulated: the daemon's own policies and estimator in virtual time, "
+      "with run times of the real function. No answer is late and nothing "
+      "but rows takes time; latency is from arrival to decision.",
+      absl::StrFormat(
+          "Load 1 is %.0f rows/s of %d workers; slices of %d s of %s "
+          "(sha256 %s), a table of %d rows, %d of them padding.",
+          trace.rows_per_second, flags.times.workers, workload.slice_seconds(),
+          workload.options().trace, workload.sha256(), workload.table().rows(),
+          workload.table().rows() - workload.table().items()),
+      "Seeds are of the clicks' sub-second jitter and of the draws of run "
+      "times: all of them are of the same clicks."};
+}
+
+absl::Status WriteStudy(const Invocation& call, const StudyFlags& flags,
+                        const Summary& summary,
+                        const std::vector<StudyResult>& results) {
+  std::vector<RunReport> runs;
+  for (const StudyResult& result : results) runs.push_back(result.run.report);
+  FRESHLINE_RETURN_IF_ERROR(WriteReport(HeaderOf(call), runs, flags.out));
+  FRESHLINE_RETURN_IF_ERROR(WriteSummary(summary, flags.out + "/study.json"));
+  FRESHLINE_RETURN_IF_ERROR(
+      WriteSummaryPage(summary, flags.out + "/report.html"));
+  for (const Verdict& v : VerdictsOf(summary)) {
+    std::cout << absl::StrFormat("%-16s %s (%s): %s\n", VerdictName(v.state),
+                                 v.what, v.target, v.measured);
+  }
+  Say("wrote " + flags.out + "/study.json, report.json and report.html");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status Study(const Invocation& call, const StudyFlags& given) {
+  StudyFlags flags = given;
+  FRESHLINE_ASSIGN_OR_RETURN(
+      const std::unique_ptr<SliceFunction> function,
+      SliceFunction::Load(flags.definitions, flags.workload.tables,
+                          "next_items"));
+  const StudyChoices choices = ChoicesOf(*function);
+  FRESHLINE_ASSIGN_OR_RETURN(const StudyPlan plan,
+                             PlanStudy(flags.study, choices));
+  flags.workload.slice_seconds = plan.slice_seconds;
+  flags.times.batch_max = choices.batch_max;
+  // Times measured twice are two times: a study that goes on needs the first.
+  if (flags.times.file.empty()) flags.times.file = flags.out + "/times.txt";
+  LoadedTrace first;
+  FRESHLINE_ASSIGN_OR_RETURN(first.workload, LoadWorkload(flags.workload));
+  FRESHLINE_ASSIGN_OR_RETURN(
+      const Calibrated calibrated,
+      Calibrate(*first.workload, *function, flags.times));
+  first.rows_per_second = calibrated.rows_per_second;
+  if (absl::EndsWith(version::Commit(), "-dirty")) {
+    Say(absl::StrCat("this build is of no commit: remove ", flags.out,
+                     "/runs when its code has changed"));
+  }
+  TraceBench bench(flags, *function, calibrated, first.workload->sha256());
+  StudyOptions options;
+  options.directory = flags.out;
+  options.threads = flags.threads;
+  options.progress = Say;
+  FRESHLINE_ASSIGN_OR_RETURN(const std::vector<StudyResult> results,
+                             RunStudy(plan, options, &bench));
+  Say("drawing users for the intervals");
+  Summary summary = SummariseStudy(plan.name, HeaderOf(call), choices.policies,
+                                   results, BootstrapOptions{1000, 1});
+  summary.name = absl::StrCat("the ", plan.name, " study");
+  summary.notes = NotesOf(flags, first);
+  return WriteStudy(call, flags, summary, results);
+}
+
+}  // namespace freshline::bench
