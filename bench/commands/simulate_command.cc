@@ -112,8 +112,10 @@ std::string ValueTable(const std::vector<RunReport>& runs) {
 
 absl::Status Simulate(const Invocation& call, Flags flags) {
   if (!flags.study.empty()) {
-    return Study(call, {flags.study, flags.workload, flags.definitions,
-                        flags.times, flags.guard_ms, flags.threads, flags.out});
+    return Study(call,
+                 {flags.study, flags.workload, flags.definitions, flags.times,
+                  flags.guard_ms, flags.threads, flags.out},
+                 schedule::PolicyCatalogue::BuiltIn());
   }
   FRESHLINE_ASSIGN_OR_RETURN(
       const std::unique_ptr<SliceFunction> function,

@@ -34,11 +34,11 @@ namespace {
 // Traces in memory at once.
 constexpr size_t kWorkloadsMax = 6;
 
-StudyChoices ChoicesOf(const SliceFunction& function) {
+StudyChoices ChoicesOf(const SliceFunction& function,
+                       const schedule::PolicyCatalogue& catalogue) {
   StudyChoices choices;
-  for (const absl::string_view name : schedule::PolicyNames()) {
-    const std::string policy(name);
-    choices.policies[policy].role = RoleOf(policy);
+  for (const schedule::PolicyConfig& policy : catalogue.policies()) {
+    choices.policies[policy.name] = {RoleOf(policy.name), "", policy.summary};
   }
   choices.batch_max = std::min<uint32_t>(16, function.batch_max());
   return choices;
@@ -73,9 +73,12 @@ class TraceSlice;
 class TraceBench final : public StudyBench {
  public:
   // All arguments outlive it.
-  TraceBench(const StudyFlags& flags, const SliceFunction& function,
-             const Calibrated& calibrated, std::string trace_sha256)
+  TraceBench(const StudyFlags& flags,
+             const schedule::PolicyCatalogue& catalogue,
+             const SliceFunction& function, const Calibrated& calibrated,
+             const std::string& trace_sha256)
       : flags_(flags),
+        catalogue_(catalogue),
         function_(function),
         calibrated_(calibrated),
         inputs_(absl::StrCat(
@@ -109,6 +112,7 @@ class TraceBench final : public StudyBench {
       const StudyCell& cell);
 
   const StudyFlags& flags_;
+  const schedule::PolicyCatalogue& catalogue_;
   const SliceFunction& function_;
   const Calibrated& calibrated_;
   const std::string inputs_;
@@ -187,8 +191,7 @@ absl::StatusOr<StudyRun> TraceBench::Run(const StudyCell& cell,
                                          SimulatedSlice* slice,
                                          const SliceUsers& users) const {
   SliceRunOptions options;
-  FRESHLINE_ASSIGN_OR_RETURN(options.policy,
-                             schedule::FindPolicy(cell.at.policy));
+  FRESHLINE_ASSIGN_OR_RETURN(options.policy, catalogue_.Find(cell.at.policy));
   options.workers = flags_.times.workers;
   options.batch_max = cell.at.batch_max;
   options.slo = base::FromMillis(cell.at.slo_ms);
@@ -243,13 +246,14 @@ absl::Status WriteStudy(const Invocation& call, const StudyFlags& flags,
 
 }  // namespace
 
-absl::Status Study(const Invocation& call, const StudyFlags& given) {
+absl::Status Study(const Invocation& call, const StudyFlags& given,
+                   const schedule::PolicyCatalogue& catalogue) {
   StudyFlags flags = given;
   FRESHLINE_ASSIGN_OR_RETURN(
       const std::unique_ptr<SliceFunction> function,
       SliceFunction::Load(flags.definitions, flags.workload.tables,
                           "next_items"));
-  const StudyChoices choices = ChoicesOf(*function);
+  const StudyChoices choices = ChoicesOf(*function, catalogue);
   FRESHLINE_ASSIGN_OR_RETURN(const StudyPlan plan,
                              PlanStudy(flags.study, choices));
   flags.workload.slice_seconds = plan.slice_seconds;
@@ -266,7 +270,8 @@ absl::Status Study(const Invocation& call, const StudyFlags& given) {
     Say(absl::StrCat("this build is of no commit: remove ", flags.out,
                      "/runs when its code has changed"));
   }
-  TraceBench bench(flags, *function, calibrated, first.workload->sha256());
+  TraceBench bench(flags, catalogue, *function, calibrated,
+                   first.workload->sha256());
   StudyOptions options;
   options.directory = flags.out;
   options.threads = flags.threads;

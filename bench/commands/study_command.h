@@ -8,6 +8,7 @@
 #include "bench/commands/commands.h"
 #include "bench/commands/simulated_slice.h"
 #include "bench/replay/workload.h"
+#include "schedule/policies.h"
 
 namespace freshline::bench {
 
@@ -21,8 +22,10 @@ struct StudyFlags {
   std::string out;
 };
 
-// Runs a study in the simulator, and writes study.json, report.json and
-// report.html. Returns: the errors of loading, running and writing.
-absl::Status Study(const Invocation& call, const StudyFlags& flags);
+// Runs a study of the catalogue's policies in the simulator, and writes
+// study.json, report.json and report.html. Returns: the errors of loading,
+// running and writing.
+absl::Status Study(const Invocation& call, const StudyFlags& flags,
+                   const schedule::PolicyCatalogue& catalogue);
 
 }  // namespace freshline::bench

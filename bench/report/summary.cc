@@ -131,6 +131,7 @@ PolicyRole RoleOf(const std::string& policy) {
        {"edf", "fifo", "stale_then_refresh", "eager_fifo"}) {
     if (policy == baseline) return PolicyRole::kBaseline;
   }
+  // "slo_aware_without_guard", say.
   return absl::StartsWith(policy, kOurPolicy) ? PolicyRole::kAblation
                                               : PolicyRole::kShelf;
 }

@@ -72,6 +72,18 @@ PageTable PageMaker::ReferenceTable(double load) const {
     rows_max = std::max(rows_max, p.rows_per_query.value);
     points.push_back(&p);
   }
+  // By SLO; in each, as in the figures, then the others.
+  std::map<std::string, size_t> rank;
+  for (const PolicyGroup& group : view_.groups()) {
+    for (const std::string& name : group.policies) {
+      rank.try_emplace(name, rank.size());
+    }
+  }
+  std::stable_sort(points.begin(), points.end(),
+                   [&](const Point* a, const Point* b) {
+                     return std::pair(a->at.slo_ms, rank[a->at.policy]) <
+                            std::pair(b->at.slo_ms, rank[b->at.policy]);
+                   });
   for (const Point* p : points) {
     const bool ours = view_.FactsOf(p->at.policy).role == PolicyRole::kOurs;
     const auto text = [](std::string value) { return PageCell{value, {}, {}}; };
@@ -176,6 +188,17 @@ PageSection PageMaker::OverLoad() const {
     bound.note = "The bound knows every arrival and run time beforehand.";
     if (!bound.series.empty()) section.figures.push_back(std::move(bound));
     section.figures.push_back(view_.ViolationFigure(at, curves));
+    PageFigure fresh = view_.Draw(
+        view_.groups()[0], at, curves,
+        [](const Point& p) -> std::optional<Estimate> {
+          return Estimate{p.fraction_fresh, p.fraction_fresh, p.fraction_fresh};
+        },
+        nullptr);
+    fresh.title = "Answers that had seen every event, " + fresh.title;
+    fresh.y_label = "fresh";
+    fresh.percent = true;
+    fresh.y_min = 0;
+    section.figures.push_back(std::move(fresh));
     PageFigure pending = view_.Draw(
         view_.groups()[0], at, curves,
         [](const Point& p) -> std::optional<Estimate> {
@@ -427,10 +450,10 @@ Page PageMaker::Make() const {
   page.title = s_.name.empty() ? "Freshline: policies compared"
                                : absl::StrCat("Freshline: ", s_.name);
   page.lead = absl::StrCat(
-      absl::StrJoin(kinds, " and "), " runs of ", s_.policies.size(),
-      " policies over ", s_.seeds.size(),
-      s_.seeds.size() == 1 ? " seed" : " seeds", "; mainly ",
-      SettingName(view_.headline()), ". The conditions stand at the end.");
+      s_.policies.size(), " policies over ", s_.seeds.size(),
+      s_.seeds.size() == 1 ? " seed" : " seeds", ", ",
+      absl::StrJoin(kinds, " and "), "; mainly ", SettingName(view_.headline()),
+      ". The conditions stand at the end.");
   for (PageSection& section : std::vector<PageSection>{
            Reference(), OverLoad(), Shelf(), Compute(), Calibration(),
            Settings(), Against(), Ablation(), Targets(), Policies()}) {

@@ -9,6 +9,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "base/check.h"
 #include "base/random.h"
+#include "bench/sim/coverage_windows.h"
 
 namespace freshline::bench {
 
@@ -118,6 +119,7 @@ class Simulation {
   std::vector<schedule::RowResult> results_;
   std::vector<bool> newer_;  // of them: had seen more than the stored row
   SimResult result_;
+  CoverageWindows coverage_;
 };
 
 uint32_t Simulation::StateOf(RowId row) {
@@ -308,7 +310,12 @@ void Simulation::Finish(uint32_t worker) {
   result_.rows_computed += batch;
   if (job.background) result_.rows_background += batch;
   result_.busy += job.run.time;
-  if (job.run.ok) estimator_->Observe(job.shape, batch, job.run.time);
+  if (job.run.ok) {
+    estimator_->Observe(job.shape, batch, job.run.time);
+    if (job.shape.group == base::GroupId{0} && coverage_.Count()) {
+      coverage_.Close(estimator_->CalibrationOf(base::GroupId{0}).within_p99);
+    }
+  }
   // The worker is free when the policy hears of it.
   job.rows.clear();
   policy_->Done(job.id, results_, now_, &actions_);
@@ -373,6 +380,7 @@ SimResult Simulation::Run() {
   }
   result_.span = now_ - kStart;
   result_.calibration = estimator_->CalibrationOf(base::GroupId{0});
+  result_.p99_coverage_windows = coverage_.Shares();
   result_.policy = policy_->Stats();
   return std::move(result_);
 }

@@ -116,6 +116,8 @@ struct SimResult {
   base::Duration busy{};     // of all workers
   base::Duration span{};     // from the start to the last answer or completion
   estimate::Calibration calibration;  // of group 0
+  // Its share within p99 by windows of runs, oldest first: CoverageWindows.
+  std::vector<double> p99_coverage_windows;
   schedule::PolicyStats policy;
   std::vector<SimOutcome> outcomes;  // of the queries, in order of arrival
   // Of every action in order, with its time: equal runs have equal hashes.

@@ -89,7 +89,19 @@ std::vector<StudyBlock> QuickBlocks(const StudyChoices& choices) {
   all.loads = {0.5, 1, 2, 3};
   all.slos_ms = {10, 30, 50};
   all.seeds = {1, 2};
-  return {all};
+  // On the same slices, which cost most.
+  StudyBlock batched = all;
+  batched.policies = Named(choices, {PolicyRole::kOurs, PolicyRole::kBaseline});
+  batched.slos_ms = {30};
+  batched.batches = {choices.batch_max};
+  StudyBlock metrics = batched;
+  metrics.batches.clear();
+  metrics.slos_ms = all.slos_ms;
+  metrics.metrics = choices.metrics;
+  std::vector<StudyBlock> blocks = {all};
+  if (choices.batch_max > 1) blocks.push_back(batched);
+  if (!choices.metrics.empty()) blocks.push_back(metrics);
+  return blocks;
 }
 
 std::vector<StudyBlock> FullBlocks(const StudyChoices& choices) {

@@ -127,6 +127,7 @@ void FillServed(const SimResult& result, const QuerySet& set, RunReport* r) {
   r->p99_coverage = known.runs == 0 ? 0
                                     : static_cast<double>(known.within_p99) /
                                           static_cast<double>(known.runs);
+  r->p99_coverage_windows = result.p99_coverage_windows;
   base::Histogram age_us;
   uint64_t fresh = 0;
   double value = 0;
