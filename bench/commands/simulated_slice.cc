@@ -2,6 +2,8 @@
 #include "bench/commands/simulated_slice.h"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <filesystem>
 #include <utility>
 
@@ -106,6 +108,38 @@ absl::StatusOr<std::unique_ptr<PlainSlice>> CutPlain(
   return plain;
 }
 
+// A batch takes as long as the most passes of any of its rows: the mean over
+// rows drawn from `shapes` follows from their distribution.
+double BatchSpeedup(const std::vector<base::JobShape>& shapes,
+                    const ProfiledTimes& times, uint32_t batch_max) {
+  constexpr double kLimitMs = 30;
+  std::array<double, TimeProfile::kScansMax + 1> share{};
+  for (const base::JobShape& shape : shapes) {
+    share[std::min(shape.scans, TimeProfile::kScansMax)] +=
+        1 / static_cast<double>(shapes.size());
+  }
+  const auto mean_ms = [&](uint32_t batch) {
+    double mean = 0;
+    double below = 0;
+    for (uint32_t scans = 0; scans < share.size(); ++scans) {
+      if (share[scans] == 0) continue;
+      const double up_to = below + share[scans];
+      const double chance =
+          std::pow(up_to, batch) - std::pow(below, batch);  // of the most
+      mean += chance * base::ToMillis(times.Mean(scans, batch));
+      below = up_to;
+    }
+    return mean;
+  };
+  double best = 1;
+  for (uint32_t batch = 2; batch <= batch_max; ++batch) {
+    const double ms = mean_ms(batch);
+    if (ms > kLimitMs) break;
+    best = std::max(best, batch * mean_ms(1) / ms);
+  }
+  return best;
+}
+
 }  // namespace
 
 SimulatedSlice::SimulatedSlice(const PreparedSlice& prepared,
@@ -134,7 +168,9 @@ absl::StatusOr<Calibrated> Calibrate(const Workload& workload,
   FRESHLINE_ASSIGN_OR_RETURN(const TimeProfile profile,
                              TimesFor(function, slice->shaped(), options));
   Calibrated calibrated{ProfiledTimes(profile),
-                        StudyDigest(FormatProfile(profile)), 0};
+                        StudyDigest(FormatProfile(profile)), 1, 0};
+  calibrated.batch_speedup =
+      BatchSpeedup(slice->shapes, calibrated.times, options.batch_max);
   std::string by_scans;
   for (uint32_t scans = 0; scans <= TimeProfile::kScansMax; ++scans) {
     const auto found = profile.times.find({scans, 1});

@@ -283,6 +283,9 @@ absl::Status Study(const Invocation& call, const StudyFlags& given,
                                    results, BootstrapOptions{1000, 1});
   summary.name = absl::StrCat("the ", plan.name, " study");
   summary.notes = NotesOf(flags, first);
+  if (choices.batch_max > 1) {
+    summary.figures[kBatchSpeedup] = calibrated.batch_speedup;
+  }
   return WriteStudy(call, flags, summary, results);
 }
 

@@ -73,6 +73,7 @@ void FillOptional(const std::vector<const RunReport*>& runs, Point* p) {
 }  // namespace
 
 const char kOurPolicy[] = "slo_aware";
+const char kBatchSpeedup[] = "batch_speedup_30ms";
 
 Condition ConditionOf(const RunReport& run) {
   return {run.kind,        run.workload, run.metric, run.gap_ms, run.batch_max,

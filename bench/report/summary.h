@@ -87,6 +87,8 @@ struct Summary {
   std::vector<Point> points;            // by condition
   std::vector<Difference> differences;  // by condition
   std::vector<std::string> notes;       // what a reader has to know
+  // Figures of the workers themselves, by name, kBatchSpeedup among them.
+  std::map<std::string, double> figures;
 };
 
 // A mean with Student's 95 % interval; its own bounds for one value, and all
@@ -102,6 +104,10 @@ Point PointOf(const std::vector<const RunReport*>& runs);
 // "slo_aware" is ours; the other policies of the daemon are baselines.
 Summary Summarise(const ReportHeader& header,
                   const std::vector<RunReport>& runs);
+
+// Summary::figures: how many times the rows of batches of 1 the workers can
+// compute in the best batches that fit into 30 ms.
+extern const char kBatchSpeedup[];
 
 // "slo_aware", and what it has to beat.
 extern const char kOurPolicy[];

@@ -45,7 +45,7 @@ NLOHMANN_JSON_SERIALIZE_ENUM(PolicyRole, {{PolicyRole::kShelf, "shelf"},
                                           {PolicyRole::kAblation, "ablation"}})
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PolicyFacts, role, family, source)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Summary, name, header, seeds, policies,
-                                   points, differences, notes)
+                                   points, differences, notes, figures)
 
 absl::Status WriteSummary(const Summary& summary, const std::string& path) {
   json j = summary;

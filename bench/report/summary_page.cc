@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -25,7 +26,11 @@ class PageMaker {
 
  private:
   double ReferenceLoad() const;
-  PageTable ReferenceTable(double load) const;
+  // Eager, lazy and batched refresh, and ours.
+  bool InReference(const std::string& policy) const;
+  // The points of the headline setting that `wanted` is true of.
+  template <typename Wanted>
+  PageTable CostTable(double load, Wanted wanted) const;
   PageTable HitRateTable(double load) const;
   PageSection Reference() const;
   PageSection OverLoad() const;
@@ -56,7 +61,16 @@ double PageMaker::ReferenceLoad() const {
   return chosen;
 }
 
-PageTable PageMaker::ReferenceTable(double load) const {
+bool PageMaker::InReference(const std::string& policy) const {
+  const PolicyFacts facts = view_.FactsOf(policy);
+  if (facts.role == PolicyRole::kAblation) return false;
+  if (facts.role != PolicyRole::kShelf) return true;
+  const std::string name = facts.family + " " + policy;
+  return absl::StrContains(name, "lazy") || absl::StrContains(name, "batch");
+}
+
+template <typename Wanted>
+PageTable PageMaker::CostTable(double load, Wanted wanted) const {
   PageTable table;
   table.caption =
       absl::StrFormat("At load %g, %s", load, SettingName(view_.headline()));
@@ -68,7 +82,7 @@ PageTable PageMaker::ReferenceTable(double load) const {
   std::vector<const Point*> points;
   for (const Point& p : s_.points) {
     if (!view_.IsHeadline(p.at) || p.at.load != load) continue;
-    if (view_.FactsOf(p.at.policy).role == PolicyRole::kAblation) continue;
+    if (!wanted(p)) continue;
     rows_max = std::max(rows_max, p.rows_per_query.value);
     points.push_back(&p);
   }
@@ -164,7 +178,9 @@ PageSection PageMaker::Reference() const {
       "What each policy costs and buys on the same queries. Staleness is the "
       "time since the answer's row was computed; pending events are those "
       "that it had not seen; runs/query is what was computed."};
-  section.tables = {ReferenceTable(load), HitRateTable(load)};
+  section.tables = {
+      CostTable(load, [&](const Point& p) { return InReference(p.at.policy); }),
+      HitRateTable(load)};
   return section;
 }
 
@@ -227,6 +243,11 @@ PageSection PageMaker::OverLoad() const {
 PageSection PageMaker::Shelf() const {
   PageSection section;
   section.title = "The other policies";
+  PageTable table = CostTable(ReferenceLoad(), [&](const Point& p) {
+    return p.at.slo_ms == 30 && !InReference(p.at.policy) &&
+           view_.FactsOf(p.at.policy).role != PolicyRole::kAblation;
+  });
+  if (!table.rows.empty()) section.tables.push_back(std::move(table));
   for (const auto& [at, curves] : view_.panels()) {
     if (!view_.IsHeadline(at)) continue;
     for (size_t g = 1; g < view_.groups().size(); ++g) {

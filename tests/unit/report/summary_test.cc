@@ -111,6 +111,7 @@ TEST(SummaryTest, ReadsWhatItWroteByteForByte) {
       Summarise({"cmd", "commit", "build", {{"cpu", "x"}}}, {run, other});
   s.name = "quick";
   s.notes = {"a \"note\""};
+  s.figures[kBatchSpeedup] = 1.5;
   s.policies["slo_aware"] = {PolicyRole::kOurs, "ours", "a paper"};
   s.differences = {{s.points[0].at, "edf", {0.1, 0.05, 0.2}}};
   const std::string path = ::testing::TempDir() + "summary/study.json";
@@ -121,6 +122,7 @@ TEST(SummaryTest, ReadsWhatItWroteByteForByte) {
   EXPECT_EQ(read->differences, s.differences);
   EXPECT_EQ(read->policies, s.policies);
   EXPECT_EQ(read->seeds, s.seeds);
+  EXPECT_EQ(read->figures, s.figures);
   const std::string again = ::testing::TempDir() + "summary/again.json";
   ASSERT_THAT(WriteSummary(*read, again), test::IsOk());
   const auto text = [](const std::string& file) {
@@ -207,6 +209,20 @@ TEST(VerdictsTest, AnIngredientPaysWhereLeavingItOutLoses) {
   d.gap = {-0.02, -0.03, -0.01};
   s.differences.push_back(d);
   EXPECT_EQ(Find(VerdictsOf(s), "ingredient").state, VerdictState::kMet);
+}
+
+TEST(VerdictsTest, BatchedCapacityIsJudgedWhereMoreIsAskedOnly) {
+  RunReport run = RunOf("slo_aware", 2, 1);
+  run.batch_max = 16;
+  run.fraction_fresh = 0.9;
+  Summary s = Summarise({}, {run});
+  EXPECT_EQ(Find(VerdictsOf(s), "capacity").state, VerdictState::kNotMeasured);
+  s.figures[kBatchSpeedup] = 2.5;  // more than is asked
+  EXPECT_EQ(Find(VerdictsOf(s), "capacity").state, VerdictState::kNotMeasured);
+  s.points[0].at.load = 3;  // 2.7 of 2.5: some were fresh already
+  EXPECT_EQ(Find(VerdictsOf(s), "capacity").state, VerdictState::kMet);
+  s.points[0].fraction_fresh = 0.6;  // 1.8 of 2.5
+  EXPECT_EQ(Find(VerdictsOf(s), "capacity").state, VerdictState::kMissed);
 }
 
 TEST(VerdictsTest, ComputeIsReadOffBetweenLoads) {
