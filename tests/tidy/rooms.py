@@ -43,12 +43,13 @@ _OFFLINE = ("base registry featurize bench/stats bench/trace bench/train "
 
 _BENCH = {
     "bench/stats": "base",
+    "bench/bound": "base",
     "bench/trace": "base",
     # The virtual-time driver is gRPC-free like the policy that it drives.
     "bench/sim": "base estimate schedule",
     # The same over slices of traces, with the real functions' run times.
     "bench/sim/trace": _OFFLINE + " table estimate schedule bench/report "
-                       "bench/sim",
+                       "bench/sim bench/bound",
     "bench/train": "base featurize registry bench/trace",
     "bench/score": "base featurize registry bench/trace bench/train",
     "bench/report": _OFFLINE,

@@ -2,6 +2,7 @@
 #include "bench/sim/trace/slice_simulation.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include "base/check.h"
 #include "base/histogram.h"
 #include "base/status_macros.h"
+#include "bench/bound/fresh_value.h"
 #include "bench/report/scored.h"
 
 namespace freshline::bench {
@@ -149,6 +151,30 @@ void FillServed(const SimResult& result, const QuerySet& set, RunReport* r) {
   r->quality.value_captured = value > 0 ? captured / value : 0;
 }
 
+// The least that batches of several rows take of a row, by its scans: the
+// fastest run of any such size, with any row that has as many scans or more.
+class LeastShares {
+ public:
+  LeastShares(const ProfiledTimes& times, uint32_t batch_max) {
+    for (size_t scans = least_.size(); scans-- > 0;) {
+      BoundEvent& least = least_[scans];
+      least.run = least.work = Duration::max();
+      if (scans + 1 < least_.size()) least = least_[scans + 1];
+      for (uint32_t batch = 2; batch <= batch_max; ++batch) {
+        const Duration time = times.Least(static_cast<uint32_t>(scans), batch);
+        least.run = std::min(least.run, time);
+        least.work = std::min(least.work, time / batch);
+      }
+    }
+  }
+  BoundEvent Of(uint32_t scans) const {
+    return least_[std::min<size_t>(scans, least_.size() - 1)];
+  }
+
+ private:
+  std::array<BoundEvent, TimeProfile::kScansMax + 1> least_;
+};
+
 }  // namespace
 
 SliceStream::SliceStream(const ShapedSlice& slice, Duration gap)
@@ -209,53 +235,43 @@ Duration MeanTime(const ShapedSlice& slice, const ProfiledTimes& times) {
   return sum / static_cast<int64_t>(slice.shapes.size());
 }
 
-double FreshValueBound(const ShapedSlice& slice, const ProfiledTimes& times,
-                       const SliceRunOptions& options) {
-  // A chain: each query can be served by a run that serves the one before, if
-  // its click comes before that one's deadline.
-  struct Chain {
-    double value = 0;
-    double cost_ns = 0;  // of its shortest run
-    Duration last_deadline{};
-  };
+double ValueBound(const ShapedSlice& slice, const ProfiledTimes& times,
+                  const SliceRunOptions& options) {
   const QuerySet& set = *slice.view.set;
-  std::vector<Chain> chains;
-  std::vector<std::optional<size_t>> open(set.timelines.size());  // by user
+  const LeastShares shares(times, options.batch_max);
+  BoundInstance instance;
+  instance.workers = options.workers;
   base::Seq newest = 0;
   for (const SimWarmRow& warm : WarmRowsOf(slice.view)) newest += warm.events;
+  for (size_t i = 0; i < set.queries.size(); ++i) {
+    const uint64_t draw = DrawOf(options.seed, RowOf(set.queries[i]), ++newest);
+    const Duration alone = times.Sample(slice.shapes[i], 1, draw, {}).time;
+    const BoundEvent least = shares.Of(slice.shapes[i].scans);
+    instance.events.push_back({set.queries[i].user, TimeOf(slice, i),
+                               std::min(alone, least.run),
+                               std::min(alone, least.work)});
+  }
+  std::vector<uint32_t> newest_of(set.timelines.size());  // by user
+  size_t next_event = 0;
   double value = 0;
   for (size_t i = 0; i < set.queries.size(); ++i) {
     const Query& q = set.queries[i];
-    const Duration at = TimeOf(slice, i);
-    const uint64_t draw = DrawOf(options.seed, RowOf(q), ++newest);
-    const auto cost_ns = static_cast<double>(
-        times.Sample(slice.shapes[i], 1, draw, {}).time.count());
-    std::optional<size_t>& chain = open[q.user];
-    if (!chain.has_value() || chains[*chain].last_deadline < at) {
-      chain = chains.size();
-      chains.push_back({0, cost_ns, {}});
+    const Duration at = TimeOf(slice, i) + options.gap;
+    // Without a gap a query comes before the next click of the same moment.
+    const auto clicked = [&](size_t event) {
+      return options.gap == Duration::zero() ? event <= i
+                                             : TimeOf(slice, event) <= at;
+    };
+    for (; next_event < set.queries.size() && clicked(next_event);
+         ++next_event) {
+      newest_of[set.queries[next_event].user] =
+          static_cast<uint32_t>(next_event);
     }
-    Chain& c = chains[*chain];
-    c.value += 1.0 / q.fresh;
-    c.cost_ns = std::min(c.cost_ns, cost_ns);
-    c.last_deadline = at + options.gap + options.slo;
+    instance.queries.push_back(
+        {newest_of[q.user], at + options.slo, 1.0 / q.fresh});
     value += 1.0 / q.fresh;
   }
-  if (chains.empty()) return 1;
-  std::sort(chains.begin(), chains.end(), [](const Chain& a, const Chain& b) {
-    return a.value * b.cost_ns > b.value * a.cost_ns;
-  });
-  const Duration span = TimeOf(slice, set.queries.size() - 1) + options.gap +
-                        options.slo - TimeOf(slice, 0);
-  double room_ns = static_cast<double>(span.count()) * options.workers;
-  double captured = 0;
-  for (const Chain& c : chains) {
-    const double part = std::min(1.0, room_ns / c.cost_ns);
-    captured += part * c.value;
-    room_ns -= part * c.cost_ns;
-    if (part < 1) return captured / value;
-  }
-  return 1;
+  return value > 0 ? std::min(1.0, FreshValueBound(instance) / value) : 1;
 }
 
 absl::StatusOr<SliceRun> RunSlice(const ShapedSlice& slice,
@@ -289,9 +305,7 @@ absl::StatusOr<SliceRun> RunSlice(const ShapedSlice& slice,
   run.ranks = ranker->Rank(served);
   r.quality = QualityOf(set, models, run.ranks);
   FillServed(result, set, &r);
-  if (options.batch_max == 1) {
-    r.quality.value_bound = FreshValueBound(slice, times, options);
-  }
+  r.quality.value_bound = ValueBound(slice, times, options);
   run.actions_hash = result.actions_hash;
   return run;
 }

@@ -66,17 +66,16 @@ struct SliceRunOptions {
   uint64_t seed = 1;  // of the draws of run times
 };
 
-// The value of a fresh answer: the share of the user's clicks that the last
-// one is, 1 / n where it is the nth. It is what the pending share falls by.
+// The value of a fresh answer is the share of the user's clicks that the last
+// one is, 1 / n where it is the nth: what the pending share falls by.
 //
-// An upper bound on the value, of all fresh answers', that any policy could
-// capture with rows computed one by one, knowing everything beforehand: the
-// densest work first, as if it could be done in parts and at any time from the
-// first click to the last deadline (fractional knapsack). Queries of one user
-// that one run could serve count as served by the shortest of their runs.
-// 1 where there is room for everything.
-double FreshValueBound(const ShapedSlice& slice, const ProfiledTimes& times,
-                       const SliceRunOptions& options);
+// The most of the value of all fresh answers that any policy could capture,
+// knowing everything beforehand (FreshValueBound): 1 where there is room for
+// everything. In batches, a row takes at least its share of the fastest run
+// of any size that was ever measured: no policy can be as lucky always, so
+// with batches it is as much looser as run times vary.
+double ValueBound(const ShapedSlice& slice, const ProfiledTimes& times,
+                  const SliceRunOptions& options);
 
 struct SliceRun {
   // kind, policy, slo, gap, seed, guard, workers and all that was measured;

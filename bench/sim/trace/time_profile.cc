@@ -271,4 +271,9 @@ Duration ProfiledTimes::Mean(uint32_t scans, uint32_t batch) const {
       Between(scans, batch, [](const Times& times) { return times.mean_ns; })));
 }
 
+Duration ProfiledTimes::Least(uint32_t scans, uint32_t batch) const {
+  return Duration(std::llround(Between(
+      scans, batch, [](const Times& times) { return times.ns.front(); })));
+}
+
 }  // namespace freshline::bench

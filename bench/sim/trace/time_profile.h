@@ -83,6 +83,7 @@ class ProfiledTimes final : public SimServiceTimes {
 
   // Of the runs of that size.
   base::Duration Mean(uint32_t scans, uint32_t batch) const;
+  base::Duration Least(uint32_t scans, uint32_t batch) const;
 
  private:
   struct Times {
