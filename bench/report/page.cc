@@ -6,6 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "bench/report/page_assets.h"
@@ -63,7 +64,8 @@ std::string CellHtml(const PageCell& cell, bool text) {
   const auto add = [&](const char* name) {
     absl::StrAppend(&classes, classes.empty() ? "" : " ", name);
   };
-  if (text) add("text");
+  // What is short stays on a line; what is long needs room to break.
+  if (text) add(cell.text.size() > 28 ? "text long" : "text");
   if (cell.bar) add("bar");
   if (cell.mark == CellMark::kGood) add("good");
   if (cell.mark == CellMark::kBad) add("bad");
@@ -77,19 +79,34 @@ std::string CellHtml(const PageCell& cell, bool text) {
   return absl::StrCat(html, ">", EscapeHtml(cell.text), "</td>");
 }
 
+// Numbers line up at the right, and words at the left.
+bool IsWords(const PageTable& table, size_t column) {
+  for (const std::vector<PageCell>& row : table.rows) {
+    if (column >= row.size() || row[column].text.empty()) continue;
+    const std::string& text = row[column].text;
+    if (absl::ascii_isdigit(static_cast<unsigned char>(text[0]))) continue;
+    if (text[0] == '+' || text[0] == '-' || text == "–") continue;
+    return true;
+  }
+  return false;
+}
+
 std::string TableHtml(const PageTable& table) {
   std::string html = "<div class=\"wide\"><table>\n";
   absl::StrAppend(&html, Element("caption", table.caption), "<thead><tr>");
+  std::vector<bool> words;
   for (const std::string& column : table.columns) {
-    absl::StrAppend(&html, "<th scope=\"col\">", EscapeHtml(column), "</th>");
+    words.push_back(IsWords(table, words.size()));
+    absl::StrAppend(&html, "<th scope=\"col\"",
+                    words.back() ? " class=\"text\"" : "", ">",
+                    EscapeHtml(column), "</th>");
   }
   absl::StrAppend(&html, "</tr></thead>\n<tbody>\n");
   for (const std::vector<PageCell>& row : table.rows) {
     absl::StrAppend(&html, "<tr>");
     for (size_t i = 0; i < table.columns.size(); ++i) {
       const PageCell cell = i < row.size() ? row[i] : PageCell{};
-      // Sentences do not line up at the right.
-      absl::StrAppend(&html, CellHtml(cell, cell.text.size() > 28));
+      absl::StrAppend(&html, CellHtml(cell, words[i]));
     }
     absl::StrAppend(&html, "</tr>\n");
   }

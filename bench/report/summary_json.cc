@@ -68,11 +68,13 @@ absl::StatusOr<Summary> LoadSummary(const std::string& path) {
     return absl::NotFoundError(absl::StrCat("there is no \"", path, "\""));
   }
   try {
-    const json j = json::parse(in);
+    json j = json::parse(in);
     if (j.at("schema") != 1) {
       return absl::InvalidArgumentError(
           absl::StrCat(path, ": its schema is not 1"));
     }
+    // What studies of schema 1 had not from the beginning.
+    if (!j.contains("figures")) j["figures"] = json::object();
     return j.get<Summary>();
   } catch (const json::exception& e) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": ", e.what()));

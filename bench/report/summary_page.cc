@@ -414,15 +414,15 @@ PageSection PageMaker::Targets() const {
   PageSection section;
   section.title = "Targets";
   PageTable table;
-  table.columns = {"what", "target", "measured", "verdict"};
+  table.columns = {"verdict", "what", "measured", "target"};
   for (const Verdict& v : VerdictsOf(s_)) {
     CellMark mark = CellMark::kQuiet;
     if (v.state == VerdictState::kMet) mark = CellMark::kGood;
     if (v.state == VerdictState::kMissed) mark = CellMark::kBad;
-    table.rows.push_back({{v.what, {}, {}},
-                          {v.target, {}, {}},
+    table.rows.push_back({{VerdictName(v.state), {}, mark},
+                          {v.what, {}, {}},
                           {v.measured, {}, {}},
-                          {VerdictName(v.state), {}, mark}});
+                          {v.target, {}, {}}});
   }
   section.tables.push_back(std::move(table));
   return section;

@@ -133,6 +133,20 @@ TEST(PageTest, EveryTagThatIsOpenedIsClosed) {
   }
 }
 
+TEST(PageTest, WordsStandAtTheLeftAndNumbersAtTheRight) {
+  Page page;
+  PageTable table{"t", {"name", "points"}, {}, ""};
+  table.rows = {{{"1st", {}, {}}, {"+1.5 [-1, 2]", {}, {}}},
+                {{"other", {}, {}}, {"–", {}, {}}},
+                {{"third", {}, {}}}};
+  page.sections = {{"s", {}, {table}, {}}};
+  const std::string html = RenderPage(page);
+  EXPECT_THAT(html, HasSubstr("<th scope=\"col\" class=\"text\">name</th>"
+                              "<th scope=\"col\">points</th>"));
+  EXPECT_THAT(html, HasSubstr("<td class=\"text\">1st</td>"));
+  EXPECT_THAT(html, HasSubstr("<td>+1.5 [-1, 2]</td>"));
+}
+
 TEST(PageTest, ABarStaysInItsCell) {
   Page page;
   page.sections = {{"s", {}, {{"t", {"a"}, {}, ""}}, {}}};

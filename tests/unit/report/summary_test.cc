@@ -134,6 +134,21 @@ TEST(SummaryTest, ReadsWhatItWroteByteForByte) {
               ::testing::StrEq(RenderPage(SummaryPage(s))));
 }
 
+TEST(SummaryTest, ReadsStudiesOfBeforeThereWereFigures) {
+  const std::string path = ::testing::TempDir() + "early_study.json";
+  ASSERT_THAT(WriteSummary(Summarise({}, {RunOf("edf", 2, 1)}), path),
+              test::IsOk());
+  std::ifstream in(path);
+  std::string text((std::istreambuf_iterator<char>(in)), {});
+  const size_t at = text.find("\"figures\"");
+  ASSERT_NE(at, std::string::npos);
+  text.replace(at, 9, "\"unknown\"");
+  std::ofstream(path) << text;
+  const auto read = LoadSummary(path);
+  ASSERT_THAT(read, test::IsOk());
+  EXPECT_EQ(read->points.size(), 1U);
+}
+
 TEST(SummaryTest, SaysWhatIsWrongWithAStudy) {
   const std::string path = ::testing::TempDir() + "broken_study.json";
   std::filesystem::remove(path);
@@ -223,6 +238,19 @@ TEST(VerdictsTest, BatchedCapacityIsJudgedWhereMoreIsAskedOnly) {
   EXPECT_EQ(Find(VerdictsOf(s), "capacity").state, VerdictState::kMet);
   s.points[0].fraction_fresh = 0.6;  // 1.8 of 2.5
   EXPECT_EQ(Find(VerdictsOf(s), "capacity").state, VerdictState::kMissed);
+}
+
+TEST(VerdictsTest, FairnessIsAskedOfNoisyFlowsUnderLoad) {
+  RunReport run = RunOf("slo_aware", 2, 1);
+  run.jain = 0.5;
+  EXPECT_EQ(Find(VerdictsOf(Summarise({}, {run})), "Jain").state,
+            VerdictState::kNotMeasured);
+  run.workload = "noisy_tenant";
+  EXPECT_EQ(Find(VerdictsOf(Summarise({}, {run})), "Jain").state,
+            VerdictState::kMissed);
+  run.jain = 0.99;
+  EXPECT_EQ(Find(VerdictsOf(Summarise({}, {run})), "Jain").state,
+            VerdictState::kMet);
 }
 
 TEST(VerdictsTest, ComputeIsReadOffBetweenLoads) {
