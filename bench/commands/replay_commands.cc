@@ -57,6 +57,9 @@ void AddCommon(CLI::App* sub, const Invocation& call, Flags* f) {
   sub->add_option("--guard-floor-us", daemon.guard_floor_us,
                   "scheduler.guard_floor_us")
       ->capture_default_str();
+  sub->add_flag("--approximate", daemon.approximate,
+                "Let the daemons approximate stale rows while answering, as "
+                "the definitions say, under every policy");
   sub->add_option("--echo-block", f->echo_block_s,
                   "Seconds of each turn of daemon and echo, of the first "
                   "policy at each load and SLO; 0: no echo")

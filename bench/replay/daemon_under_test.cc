@@ -138,6 +138,7 @@ absl::StatusOr<std::unique_ptr<DaemonUnderTest>> DaemonUnderTest::Start(
         << "  workers: " << options.workers << "\n"
         << "  batch_max: " << options.batch_max << "\n"
         << "  guard_floor_us: " << options.guard_floor_us << "\n"
+        << "  approximate: " << (options.approximate ? "true" : "false") << "\n"
         << "}\n"
         << "rpc { reflection: false }\n";
     if (!out) {

@@ -24,6 +24,7 @@ struct DaemonOptions {
   uint32_t workers = 2;
   uint32_t batch_max = 1;
   uint32_t guard_floor_us = 1500;
+  bool approximate = false;  // stale rows are approximated while answering
 };
 
 // A freshlined of our own, on a free port of loopback, that ends with this.

@@ -92,7 +92,8 @@ void FillServed(const Slice& slice, const LoadResult& load,
     }
     ++report->obtained[v1::Obtained_Name(
         static_cast<v1::Obtained>(static_cast<int>(r.obtained)))];
-    fresh += r.event_sequence > 0 && r.as_of_sequence >= r.event_sequence;
+    fresh += r.fidelity == Fidelity::kFull && r.event_sequence > 0 &&
+             r.as_of_sequence >= r.event_sequence;
     if (r.as_of_us > 0) {
       const int64_t received_us =
           r.received.time_since_epoch().count() / 1000 + mono_to_wall_us;
@@ -271,6 +272,7 @@ absl::StatusOr<RunReport> RunReplay(Workload* workload,
   report.stalls = seen.count();
   report.stall_ms_max = base::ToMillis(seen.longest());
   FillStatus(before, after, &report);
+  report.approximate = options.daemon.approximate;
   FillServed(
       slice, measured.daemon, options,
       clock.WallNowMicros() - clock.Now().time_since_epoch().count() / 1000,

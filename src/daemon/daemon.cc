@@ -42,6 +42,7 @@ struct Definitions {
   std::shared_ptr<const Revision> revision;
   featurize::ItemTables tables;
   execute::FunctionSet functions;
+  execute::FunctionSet approximations;
 };
 
 absl::StatusOr<Definitions> LoadAll(const DaemonConfig& config) {
@@ -55,6 +56,10 @@ absl::StatusOr<Definitions> LoadAll(const DaemonConfig& config) {
         std::unique_ptr<featurize::FeatureFunction> function,
         featurize::MakeFunction(*d.revision, group.id, d.tables));
     d.functions.push_back(std::move(function));
+    FRESHLINE_ASSIGN_OR_RETURN(
+        std::unique_ptr<featurize::FeatureFunction> approximation,
+        featurize::MakeApproximation(*d.revision, group.id, d.tables));
+    d.approximations.push_back(std::move(approximation));
   }
   return d;
 }
@@ -118,6 +123,8 @@ struct Daemon::Rep {
         table(definitions.revision, table_options),
         scratch(definitions.functions),
         inline_costs(definitions.functions.size(), kInlinePrior),
+        approximate_scratch(definitions.approximations),
+        approximate_costs(definitions.approximations.size(), kInlinePrior),
         estimator(EstimatorOptions(config)),
         policy(schedule::MakePolicy(
             policy_config, &estimator,
@@ -138,6 +145,8 @@ struct Daemon::Rep {
   table::Table table;
   execute::ScratchPool scratch;
   execute::InlineCosts inline_costs;
+  execute::ScratchPool approximate_scratch;
+  execute::InlineCosts approximate_costs;
   estimate::Estimator estimator;
   std::unique_ptr<schedule::Policy> policy;
   std::unique_ptr<serve::ChangeRouter> router;
@@ -204,9 +213,11 @@ void Daemon::Rep::MakeRooms() {
   features = std::make_unique<serve::FeatureServer>(
       serve::FeatureServer::Options{config.rpc.rows_per_request_max,
                                     s.inline_cost_max},
-      serve::FeatureServer::Rooms{&clock, revision, &table, ingest.get(),
-                                  &definitions.functions, &scratch,
-                                  &inline_costs, dispatcher.get()});
+      serve::FeatureServer::Rooms{
+          &clock, revision, &table, ingest.get(), &definitions.functions,
+          &scratch, &inline_costs, dispatcher.get(),
+          s.approximate ? &definitions.approximations : nullptr,
+          &approximate_scratch, &approximate_costs});
 }
 
 absl::Status Daemon::Rep::StartServer() {

@@ -16,14 +16,17 @@
 
 namespace freshline::execute {
 
-// The functions of a revision by GroupId.
+// The functions of a revision by GroupId; null for groups that have none of
+// the kind.
 using FunctionSet = std::vector<std::unique_ptr<featurize::FeatureFunction>>;
 
 // Working memory of one thread for every function of a set.
 class ScratchSet {
  public:
   explicit ScratchSet(const FunctionSet& functions) {
-    for (const auto& f : functions) scratch_.push_back(f->MakeScratch());
+    for (const auto& f : functions) {
+      scratch_.push_back(f == nullptr ? nullptr : f->MakeScratch());
+    }
   }
   featurize::Scratch* of(base::GroupId group) {
     return scratch_[base::ToInt(group)].get();

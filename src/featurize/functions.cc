@@ -30,6 +30,14 @@ std::string Resolve(const std::string& path, const std::string& directory) {
   return absl::StrCat(directory, "/", path);
 }
 
+absl::Status CheckOpen(const registry::FeatureGroup& group, uint32_t table,
+                       const ItemTables& tables) {
+  if (table < tables.size()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "feature_group \"", group.name,
+      "\": its item table is not open: open the tables of the same revision"));
+}
+
 }  // namespace
 
 absl::StatusOr<ItemTables> ItemTables::Open(const registry::Revision& revision,
@@ -65,12 +73,7 @@ absl::StatusOr<std::unique_ptr<FeatureFunction>> MakeFunction(
     return std::make_unique<AggregateFunction>(
         definition, revision.sources()[definition.source]);
   }
-  if (*index >= tables.size()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("feature_group \"", definition.name,
-                     "\": its item table is not open: open the tables of the "
-                     "same revision"));
-  }
+  FRESHLINE_RETURN_IF_ERROR(CheckOpen(definition, *index, tables));
   const std::shared_ptr<const ItemTable>& table = tables.table(*index);
   if (std::holds_alternative<registry::Retrieval>(definition.computation)) {
     return std::make_unique<RetrievalFunction>(definition, table);
@@ -83,6 +86,19 @@ absl::StatusOr<std::unique_ptr<FeatureFunction>> MakeFunction(
         " columns: declare vector_dim: ", table->dim()));
   }
   return std::make_unique<EmbeddingFunction>(definition, table);
+}
+
+absl::StatusOr<std::unique_ptr<FeatureFunction>> MakeApproximation(
+    const registry::Revision& revision, base::GroupId group,
+    const ItemTables& tables) {
+  const registry::FeatureGroup& definition = revision.group(group);
+  if (!definition.approximate.has_value()) return nullptr;
+  const std::optional<uint32_t> index = TableOf(definition);
+  FRESHLINE_CHECK(index.has_value());  // the validator saw to it
+  FRESHLINE_RETURN_IF_ERROR(CheckOpen(definition, *index, tables));
+  return std::make_unique<RetrievalFunction>(
+      definition, tables.table(*index),
+      RetrievalFunction::Model::kCoVisitation);
 }
 
 absl::string_view KernelName() { return SelectKernels().name; }

@@ -50,6 +50,12 @@ absl::StatusOr<std::unique_ptr<FeatureFunction>> MakeFunction(
     const registry::Revision& revision, base::GroupId group,
     const ItemTables& tables);
 
+// The function that computes approximate rows of the group; null where its
+// definition has none. Errors as MakeFunction().
+absl::StatusOr<std::unique_ptr<FeatureFunction>> MakeApproximation(
+    const registry::Revision& revision, base::GroupId group,
+    const ItemTables& tables);
+
 // Name of the instruction set that scans use: "avx512-vnni", "avx2" or
 // "portable".
 absl::string_view KernelName();

@@ -30,11 +30,12 @@ class RetrievalFunction::BatchScratch final : public Scratch {
 
 RetrievalFunction::RetrievalFunction(const registry::FeatureGroup& group,
                                      std::shared_ptr<const ItemTable> table,
-                                     const Kernels& kernels)
+                                     Model model, const Kernels& kernels)
     : group_(group.id),
       batch_max_(std::max(1U, group.batch_max)),
       layout_(group.layout),
       retrieval_(std::get<registry::Retrieval>(group.computation)),
+      model_(model),
       recommender_(std::move(table), kernels) {
   FRESHLINE_CHECK(retrieval_.last_events <= Recommender::kClicksMax);
   FRESHLINE_CHECK(retrieval_.top >= 1 && retrieval_.top <= kRankedMax);
@@ -55,8 +56,11 @@ base::JobShape RetrievalFunction::Shape(const Input& input,
   const std::span<ClickedItem> clicks(batch->clicks.data(),
                                       Recommender::kClicksMax);
   const size_t count = ReadClicks(input.events, clicks);
-  const size_t interests = recommender_.CountInterests(
-      clicks.first(count), batch->recommending.get());
+  const size_t interests =
+      model_ == Model::kCoVisitation
+          ? 0
+          : recommender_.CountInterests(clicks.first(count),
+                                        batch->recommending.get());
   return {group_, static_cast<uint32_t>(count),
           static_cast<uint32_t>(interests)};
 }
@@ -111,9 +115,17 @@ absl::Status RetrievalFunction::Compute(
         Recommender::kClicksMax);
     batch->users[i] = clicks.first(ReadClicks(inputs[i].events, clicks));
   }
-  recommender_.Recommend({batch->users.data(), inputs.size()}, retrieval_.top,
-                         batch->recommending.get(),
-                         {batch->lists.data(), inputs.size()});
+  if (model_ == Model::kFull) {
+    recommender_.Recommend({batch->users.data(), inputs.size()}, retrieval_.top,
+                           batch->recommending.get(),
+                           {batch->lists.data(), inputs.size()});
+  } else {
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      recommender_.CoVisitation(batch->users[i], Recommender::kCheapOwnWeight,
+                                retrieval_.top, batch->recommending.get(),
+                                &batch->lists[i]);
+    }
+  }
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (batch->users[i].empty()) batch->lists[i].clear();
     Write(batch->lists[i], batch, outputs[i]);

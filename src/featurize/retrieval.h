@@ -15,17 +15,20 @@
 
 namespace freshline::featurize {
 
-// The items that a key most likely clicks next: Recommender over the key's
-// last events, as lists of ITEMS and SCORES, best first. Without any item in
-// those events both are NULL.
+// The items that a key most likely clicks next: Recommender's full model, or
+// its cheap one that scans nothing, over the key's last events, as lists of
+// ITEMS and SCORES, best first. Without any item in those events both are NULL.
 //
 // Thread-safety: as FeatureFunction. Cost: a pass over the item table for all
 // keys of a batch; Shape() says how many interests a key scans for.
 class RetrievalFunction final : public FeatureFunction {
  public:
+  enum class Model : uint8_t { kFull, kCoVisitation };
+
   // REQUIRES: `group` computes a Retrieval, valid for its source.
   RetrievalFunction(const registry::FeatureGroup& group,
                     std::shared_ptr<const ItemTable> table,
+                    Model model = Model::kFull,
                     const Kernels& kernels = SelectKernels());
 
   uint32_t events_needed() const override { return retrieval_.last_events; }
@@ -51,6 +54,7 @@ class RetrievalFunction final : public FeatureFunction {
   const uint32_t batch_max_;
   const registry::RowLayout layout_;
   const registry::Retrieval retrieval_;
+  const Model model_;
   const Recommender recommender_;
   std::optional<uint32_t> items_feature_;
   std::optional<uint32_t> scores_feature_;

@@ -109,6 +109,13 @@ struct Staleness {
   double weight = 1;
 };
 
+// A cheaper way to compute the rows of a group.
+struct Approximation {
+  enum class Kind : uint8_t { kCoVisitation };
+  Kind kind = Kind::kCoVisitation;
+  double value = 0.75;  // as a share of a full refresh's
+};
+
 enum class Placement : uint8_t { kByCost, kInline, kScheduled };
 
 struct FeatureGroup {
@@ -125,6 +132,7 @@ struct FeatureGroup {
   Staleness staleness;
   Placement placement = Placement::kByCost;
   uint32_t batch_max = 1;
+  std::optional<Approximation> approximate;
 
   std::optional<uint32_t> FindFeature(absl::string_view feature) const;
 };

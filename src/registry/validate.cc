@@ -296,6 +296,36 @@ class RevisionBuilder {
                     violations_)
               .value_or(1);
     }
+    if (message.has_approximate()) {
+      AddApproximation(place.Field("approximate"), message, group);
+    }
+  }
+
+  void AddApproximation(const FieldPlace& place,
+                        const v1::FeatureGroup& message, FeatureGroup* group) {
+    const v1::Approximation& from = message.approximate();
+    Approximation approximate;
+    if (from.kind() != v1::Approximation::CO_VISITATION) {
+      place.Field("kind").Report("is required: CO_VISITATION", violations_);
+    } else if (!message.has_retrieval()) {
+      place.Field("kind").Report(
+          "CO_VISITATION approximates a retrieval, and the group computes "
+          "none: remove it",
+          violations_);
+    }
+    if (from.has_value()) {
+      // Written so that NaN fails.
+      if (!(from.value() >= 0 && from.value() < 1)) {
+        place.Field("value").Report(
+            absl::StrCat(from.value(),
+                         " is not in [0, 1): it is a share of the value of a "
+                         "full refresh"),
+            violations_);
+      } else {
+        approximate.value = from.value();
+      }
+    }
+    group->approximate = approximate;
   }
 
   void FinishGroup(const v1::FeatureGroup& message, FeatureGroup* group) {

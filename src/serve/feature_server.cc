@@ -38,6 +38,7 @@ struct FeatureServer::Draft {
   };
   Answer answer;
   execute::ScratchPool::Loan scratch;
+  std::optional<execute::ScratchPool::Loan> approximate_scratch;
   base::UnixMicros now_us;
   Duration inline_left;
   bool may_compute;  // false: the stored answer was asked for
@@ -204,6 +205,7 @@ FeatureServer::Draft FeatureServer::MakeDraft(const Query& query,
   }
   Draft draft{Answer(rooms_.revision, query.plan, keys.rows, std::move(shared)),
               rooms_.scratch->Borrow(),
+              std::nullopt,
               rooms_.clock->WallNowMicros(),
               options_.inline_cost_max,
               !query.budget_us.has_value() || *query.budget_us > 0,
@@ -267,7 +269,9 @@ void FeatureServer::FillRow(const Query& query, size_t g, uint32_t row,
   }
   freshness.obtained =
       stored.exists() ? Obtained::kStaleShed : Obtained::kDefaultCold;
-  draft->answer.Put(g, row, stored.bytes, freshness);
+  if (!draft->may_compute || !TryApproximate(group, key, g, row, draft)) {
+    draft->answer.Put(g, row, stored.bytes, freshness);
+  }
   if (!draft->may_compute) {
     if (stored.exists()) {
       draft->answer.mutable_freshness(g, row).obtained =
@@ -319,6 +323,39 @@ bool FeatureServer::TryInline(const FeatureGroup& group, const KeyView& key,
   return true;
 }
 
+bool FeatureServer::TryApproximate(const FeatureGroup& group,
+                                   const KeyView& key, size_t g, uint32_t row,
+                                   Draft* draft) {
+  if (rooms_.approximations == nullptr) return false;
+  const featurize::FeatureFunction* const function =
+      (*rooms_.approximations)[base::ToInt(group.id)].get();
+  if (function == nullptr) return false;
+  const Duration cost = rooms_.approximate_costs->Predict(group.id);
+  if (cost > draft->inline_left) return false;
+  draft->inline_left -= cost;
+  if (!draft->approximate_scratch.has_value()) {
+    draft->approximate_scratch.emplace(rooms_.approximate_scratch->Borrow());
+  }
+  execute::ScratchSet& scratch = **draft->approximate_scratch;
+  const table::EventView events = key.events(group.source);
+  const featurize::Input input{events,
+                               key.window_end_us(group.source, draft->now_us)};
+  registry::RowBytes* out = &scratch.row;
+  const MonoTime begin = rooms_.clock->Now();
+  const absl::Status computed =
+      function->Compute({&input, 1}, {&out, 1}, scratch.of(group.id));
+  rooms_.approximate_costs->Observe(group.id, rooms_.clock->Now() - begin);
+  if (!computed.ok()) return false;
+  draft->answer.Put(g, row, *out,
+                    {Obtained::kApproximated,
+                     base::Fidelity::kApproximate,
+                     events.empty() ? 0 : events.event_time_us[events.size - 1],
+                     {rooms_.table->newest_sequence(), draft->now_us},
+                     key.signals(group.id).pending,
+                     false});
+  return true;
+}
+
 void FeatureServer::AddNeed(const FeatureGroup& group, const KeyView& key,
                             size_t g, uint32_t row, Draft* draft) {
   const execute::Assessment state =
@@ -328,7 +365,15 @@ void FeatureServer::AddNeed(const FeatureGroup& group, const KeyView& key,
   stale.need.row = {key.id(), group.id};
   stale.need.want = state.want;
   stale.need.cold = !key.row(group.id).exists();
-  stale.need.levels.push_back({base::Fidelity::kFull, state.gain, state.shape});
+  // An approximate row that stands already leaves less to gain.
+  const bool approximated =
+      draft->answer.freshness(g, row).obtained == Obtained::kApproximated;
+  const double share =
+      approximated
+          ? 1 - group.approximate.value_or(registry::Approximation{}).value
+          : 1.0;
+  stale.need.levels.push_back(
+      {base::Fidelity::kFull, share * state.gain, state.shape});
   stale.group = static_cast<uint32_t>(g);
   stale.row = row;
   if (state.signals.pending == 0) {

@@ -57,6 +57,10 @@ class FeatureServer {
     execute::ScratchPool* scratch;
     execute::InlineCosts* inline_costs;
     execute::Dispatcher* dispatcher;
+    // Of approximate rows; null: none is computed.
+    const execute::FunctionSet* approximations = nullptr;
+    execute::ScratchPool* approximate_scratch = nullptr;
+    execute::InlineCosts* approximate_costs = nullptr;
   };
   FeatureServer(Options options, Rooms rooms);
 
@@ -89,6 +93,11 @@ class FeatureServer {
                const table::KeyView& key, Draft* draft);
   bool TryInline(const registry::FeatureGroup& group, const table::KeyView& key,
                  size_t g, uint32_t row, Draft* draft);
+  // Puts an approximate row into the answer where that fits what is left for
+  // computing inline.
+  bool TryApproximate(const registry::FeatureGroup& group,
+                      const table::KeyView& key, size_t g, uint32_t row,
+                      Draft* draft);
   void AddNeed(const registry::FeatureGroup& group, const table::KeyView& key,
                size_t g, uint32_t row, Draft* draft);
   void CommitInline(Draft* draft);

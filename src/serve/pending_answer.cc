@@ -47,6 +47,7 @@ void PendingAnswer::Settle(size_t need, Obtained reason) {
   for (size_t p = first_place_[need]; p < first_place_[need + 1]; ++p) {
     RowFreshness& f =
         answer_.mutable_freshness(places_[p].group, places_[p].row);
+    if (f.obtained == Obtained::kApproximated) continue;
     f.obtained = f.as_of.time_us == 0 ? Obtained::kDefaultCold : reason;
   }
 }

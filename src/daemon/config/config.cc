@@ -153,6 +153,7 @@ SchedulerConfig ReadScheduler(const Section& in, const v1::Scheduler& from,
   out.background_rows_max =
       in.Count(FRESHLINE_FIELD(background_rows_max), kBackgroundRowsMax);
   out.background = !from.has_background() || from.background();
+  out.approximate = !from.has_approximate() || from.approximate();
   out.batch_max = in.Count(FRESHLINE_FIELD(batch_max), kBatchMax);
   out.inline_cost_max =
       Micros(in.Time(FRESHLINE_FIELD(inline_cost_us_max), kInlineCostUsMax));

@@ -41,6 +41,7 @@ struct SchedulerConfig {
   uint32_t tickets_max = 0;
   uint32_t background_rows_max = 0;
   bool background = true;
+  bool approximate = true;
   uint32_t batch_max = 1;
   base::Duration inline_cost_max{};
   uint32_t quarantine_failures = 0;

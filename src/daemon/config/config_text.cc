@@ -30,6 +30,7 @@ void PrintScheduler(const SchedulerConfig& from, v1::Scheduler* out) {
   out->set_tickets_max(from.tickets_max);
   out->set_background_rows_max(from.background_rows_max);
   out->set_background(from.background);
+  out->set_approximate(from.approximate);
   out->set_batch_max(from.batch_max);
   out->set_inline_cost_us_max(Micros(from.inline_cost_max));
   out->set_quarantine_failures(from.quarantine_failures);

@@ -95,6 +95,32 @@ TEST_F(RetrievalTest, LooksAtTheLastEventsOnly) {
   EXPECT_EQ(function_.events_needed(), 5U);
 }
 
+TEST_F(RetrievalTest, TheApproximationIsTheCheapModelWithoutAScan) {
+  const RetrievalFunction cheap(group_, table_,
+                                RetrievalFunction::Model::kCoVisitation);
+  const auto scratch = cheap.MakeScratch();
+  Visit visit;
+  for (uint32_t i = 0; i < 9; ++i) visit.Click(item(i));
+  const Input input{visit.View(), 0};
+  EXPECT_EQ(cheap.Shape(input, scratch.get()),
+            (base::JobShape{group_.id, 5, 0}));
+  RowBytes* const output = &row_;
+  ASSERT_THAT(cheap.Compute({&input, 1}, {&output, 1}, scratch.get()), IsOk());
+
+  std::vector<ClickedItem> clicks;
+  for (uint32_t i = 9; i-- > 4;) clicks.push_back({item(i), {}});
+  const Recommender recommender(table_);
+  RankedList expected;
+  recommender.CoVisitation(clicks, Recommender::kCheapOwnWeight, 15,
+                           recommender.MakeScratch(1).get(), &expected);
+  const RowView row(group_.layout, row_);
+  ASSERT_EQ(row.Int64List(kItems).size(), expected.size());
+  for (size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_EQ(row.Int64List(kItems)[i], expected[i].item);
+    EXPECT_EQ(row.Float64List(kScores)[i], expected[i].score);
+  }
+}
+
 TEST_F(RetrievalTest, PlacesUnknownItemsByTheirOwnColumns) {
   Visit visit;
   visit.Click(item(1)).Click(-9, 4, "brand1", 30.0);

@@ -55,6 +55,7 @@ feature_group {
   feature { name: "items" type { list: INT64 } output: ITEMS }
   feature { name: "scores" type { list: FLOAT64 } output: SCORES }
   staleness { kind: AGE weight: 0.5 }
+  approximate { kind: CO_VISITATION value: 0.6 }
   max_age: "1h"
 }
 feature_group {

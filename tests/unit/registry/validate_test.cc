@@ -60,6 +60,7 @@ TEST(ValidateTest, WhatIsNotWrittenHasTheDocumentedDefault) {
   EXPECT_EQ(group.staleness.weight, 1);
   EXPECT_EQ(group.placement, Placement::kByCost);
   EXPECT_EQ(group.batch_max, 1u);
+  EXPECT_FALSE(group.approximate.has_value());
   const auto& embedding = std::get<Embedding>(group.computation);
   EXPECT_EQ(embedding.last_events, 50u);
   EXPECT_EQ(embedding.decay, 0.4);
@@ -76,6 +77,8 @@ TEST(ValidateTest, WhatIsWrittenArrives) {
   EXPECT_EQ(next.batch_max, 16u);
   EXPECT_EQ(next.staleness.kind, Staleness::Kind::kAge);
   EXPECT_EQ(next.staleness.weight, 0.5);
+  ASSERT_TRUE(next.approximate.has_value());
+  EXPECT_EQ(next.approximate->value, 0.6);
   EXPECT_EQ(next.max_age, std::chrono::hours(1));
   const auto& retrieval = std::get<Retrieval>(next.computation);
   EXPECT_EQ(retrieval.top, 7u);
@@ -213,6 +216,15 @@ TEST(ValidateTest, RefusesWrongGroups) {
                  "feature_group[2].staleness.weight: is -0.5: it must be "
                  "finite and greater than 0"},
            Fault{"weight: 0.5", "weight: nan", "weight: is nan"},
+           Fault{"value: 0.6", "value: 1",
+                 "feature_group[2].approximate.value: 1 is not in [0, 1)"},
+           Fault{"value: 0.6", "value: nan", "approximate.value: nan"},
+           Fault{"kind: CO_VISITATION", "",
+                 "feature_group[2].approximate.kind: is required"},
+           Fault{"name: \"visits\" source:",
+                 "name: \"visits\" approximate { kind: CO_VISITATION } source:",
+                 "feature_group[3].approximate.kind: CO_VISITATION "
+                 "approximates a retrieval"},
            Fault{"weight: 0.5", "weight: inf", "weight: is inf"},
            Fault{"kind: AGE", "kind: 9", "9 is none of PENDING_SHARE"},
            Fault{"placement: SCHEDULED", "placement: 9",

@@ -193,6 +193,21 @@ class FeatureServerTest : public ::testing::Test {
     return server_->Get(query, outcome);
   }
 
+  // From now on stale rows of "slow" are approximated.
+  void Approximate() {
+    approximations_.push_back(std::make_unique<test::CountingFunction>(
+        revision_->groups()[0], /*always_inline=*/false));
+    approximations_.resize(3);
+    approximate_scratch_ =
+        std::make_unique<execute::ScratchPool>(approximations_);
+    server_ = std::make_unique<FeatureServer>(
+        FeatureServer::Options{/*rows_max=*/100, microseconds(200)},
+        FeatureServer::Rooms{&clock_, revision_, table_.get(), ingest_.get(),
+                             &functions_, scratch_.get(), &costs_,
+                             dispatcher_.get(), &approximations_,
+                             approximate_scratch_.get(), &approximate_costs_});
+  }
+
   void RunFor(base::Duration d) {
     const base::MonoTime until = clock_.Now() + d;
     base::MonoTime next = dispatcher_->Step();
@@ -216,6 +231,9 @@ class FeatureServerTest : public ::testing::Test {
   std::unique_ptr<ingest::EventIngest> ingest_;
   test::FakeWorkerPool pool_{1, 1};
   std::unique_ptr<execute::Dispatcher> dispatcher_;
+  execute::FunctionSet approximations_;
+  std::unique_ptr<execute::ScratchPool> approximate_scratch_;
+  execute::InlineCosts approximate_costs_{3, microseconds(10)};
   std::unique_ptr<FeatureServer> server_;
 };
 
@@ -269,6 +287,50 @@ TEST_F(FeatureServerTest, AStaleRowComesWithItsPendingEvents) {
   EXPECT_EQ(second.How(0), Obtained::kStaleDeadline);
   EXPECT_EQ(second.Int(0), 1);
   EXPECT_EQ(second.answer->freshness(0, 0).pending, 1U);
+}
+
+TEST_F(FeatureServerTest, WhatIsNotRefreshedIsApproximated) {
+  Approximate();
+  Outcome outcome;
+  Get({}, &outcome);
+  RunFor(milliseconds(30));  // its job never ends
+  ASSERT_TRUE(outcome.answer.has_value());
+  EXPECT_EQ(outcome.How(0), Obtained::kApproximated);
+  EXPECT_EQ(outcome.Int(0), 1);
+  const RowFreshness& freshness = outcome.answer->freshness(0, 0);
+  EXPECT_EQ(freshness.fidelity, base::Fidelity::kApproximate);
+  EXPECT_EQ(freshness.pending, 1U);
+  EXPECT_GE(freshness.as_of.sequence, outcome.events[0].sequence);
+  EXPECT_EQ(server_->Counters()
+                .rows_by_obtained[static_cast<size_t>(Obtained::kApproximated)],
+            1U);
+  // It is nobody's stored row.
+  Outcome stored;
+  Get({.click = false, .budget_us = 0}, &stored);
+  EXPECT_EQ(stored.How(0), Obtained::kDefaultCold);
+}
+
+TEST_F(FeatureServerTest, ARefreshInTimeReplacesTheApproximation) {
+  Approximate();
+  Outcome outcome;
+  Get({}, &outcome);
+  dispatcher_->Step();
+  pool_.Finish(0, milliseconds(3));
+  dispatcher_->Step();
+  ASSERT_TRUE(outcome.answer.has_value());
+  EXPECT_EQ(outcome.How(0), Obtained::kRefreshed);
+  EXPECT_EQ(outcome.answer->freshness(0, 0).fidelity, base::Fidelity::kFull);
+  EXPECT_EQ(outcome.answer->freshness(0, 0).pending, 0U);
+}
+
+TEST_F(FeatureServerTest, AnApproximationThatCostsTooMuchIsNotComputed) {
+  Approximate();
+  approximate_costs_.Set(base::GroupId{0}, microseconds(201));
+  Outcome outcome;
+  Get({}, &outcome);
+  RunFor(milliseconds(30));
+  ASSERT_TRUE(outcome.answer.has_value());
+  EXPECT_EQ(outcome.How(0), Obtained::kDefaultCold);
 }
 
 TEST_F(FeatureServerTest, ABudgetOfZeroAsksForTheStoredAnswer) {
