@@ -17,6 +17,7 @@
 #include "bench/replay/workload.h"
 #include "bench/report/run_report.h"
 #include "bench/score/state_ranker.h"
+#include "bench/shelf/shelf.h"
 #include "bench/sim/trace/slice_function.h"
 #include "bench/sim/trace/slice_simulation.h"
 #include "bench/sim/trace/time_profile.h"
@@ -32,6 +33,7 @@ struct Flags {
   std::string definitions = "config/rees46.textproto";
   std::string out = "out/simulate";
   std::string policies = "slo_aware,edf,fifo,stale_then_refresh,eager_fifo";
+  bool list_policies = false;
   std::vector<double> loads = {0.5, 0.9, 2};
   std::vector<double> slos_ms = {30};
   std::vector<uint64_t> seeds = {1};
@@ -57,11 +59,30 @@ absl::StatusOr<RunReport> SimulateOne(const Workload& workload, double load,
   return std::move(run.report);
 }
 
-absl::Status SimulateSeed(const Flags& flags, Workload* workload,
-                          const SliceFunction& function,
+// "all", "shelf" (those that the daemon does not have), or names.
+absl::StatusOr<std::vector<schedule::PolicyConfig>> PoliciesOf(
+    const std::string& names) {
+  const schedule::PolicyCatalogue catalogue = ShelfCatalogue();
+  const std::span<const schedule::PolicyConfig> all = catalogue.policies();
+  std::vector<schedule::PolicyConfig> policies;
+  if (names == "all" || names == "shelf") {
+    const size_t skipped = names == "all" ? 0 : schedule::PolicyNames().size();
+    policies.assign(all.begin() + static_cast<ptrdiff_t>(skipped), all.end());
+    return policies;
+  }
+  for (const absl::string_view name : absl::StrSplit(names, ',')) {
+    FRESHLINE_ASSIGN_OR_RETURN(schedule::PolicyConfig policy,
+                               catalogue.Find(name));
+    policies.push_back(std::move(policy));
+  }
+  return policies;
+}
+
+absl::Status SimulateSeed(const Flags& flags,
+                          const std::vector<schedule::PolicyConfig>& policies,
+                          Workload* workload, const SliceFunction& function,
                           const Calibrated& calibrated,
                           std::vector<RunReport>* runs) {
-  const std::vector<std::string> policies = absl::StrSplit(flags.policies, ',');
   for (const double load : flags.loads) {
     const double superpose =
         load * calibrated.rows_per_second / workload->natural_rate();
@@ -71,10 +92,9 @@ absl::Status SimulateSeed(const Flags& flags, Workload* workload,
                                workload->Prepare(superpose));
     SimulatedSlice slice(*prepared, workload->pool(), function, ScoreOptions{});
     for (const double slo_ms : flags.slos_ms) {
-      for (const std::string& policy : policies) {
+      for (const schedule::PolicyConfig& policy : policies) {
         SliceRunOptions options;
-        FRESHLINE_ASSIGN_OR_RETURN(options.policy,
-                                   schedule::FindPolicy(policy));
+        options.policy = policy;
         options.workers = flags.times.workers;
         options.batch_max =
             std::min(flags.times.batch_max, function.batch_max());
@@ -111,12 +131,21 @@ std::string ValueTable(const std::vector<RunReport>& runs) {
 }
 
 absl::Status Simulate(const Invocation& call, Flags flags) {
+  if (flags.list_policies) {
+    const schedule::PolicyCatalogue catalogue = ShelfCatalogue();
+    for (const schedule::PolicyConfig& policy : catalogue.policies()) {
+      std::cout << absl::StrFormat("%-26s %s\n", policy.name, policy.summary);
+    }
+    return absl::OkStatus();
+  }
   if (!flags.study.empty()) {
     return Study(call,
                  {flags.study, flags.workload, flags.definitions, flags.times,
                   flags.guard_ms, flags.threads, flags.out},
-                 schedule::PolicyCatalogue::BuiltIn());
+                 ShelfCatalogue());
   }
+  FRESHLINE_ASSIGN_OR_RETURN(const std::vector<schedule::PolicyConfig> policies,
+                             PoliciesOf(flags.policies));
   FRESHLINE_ASSIGN_OR_RETURN(
       const std::unique_ptr<SliceFunction> function,
       SliceFunction::Load(flags.definitions, flags.workload.tables,
@@ -131,8 +160,8 @@ absl::Status Simulate(const Invocation& call, Flags flags) {
       FRESHLINE_ASSIGN_OR_RETURN(calibrated,
                                  Calibrate(*workload, *function, flags.times));
     }
-    FRESHLINE_RETURN_IF_ERROR(
-        SimulateSeed(flags, workload.get(), *function, *calibrated, &runs));
+    FRESHLINE_RETURN_IF_ERROR(SimulateSeed(flags, policies, workload.get(),
+                                           *function, *calibrated, &runs));
   }
   FRESHLINE_RETURN_IF_ERROR(WriteRuns(call, runs, flags.out));
   std::cout << ReportTable(runs) << "\n" << ValueTable(runs);
@@ -164,8 +193,12 @@ void AddSimulate(CLI::App* app, const Invocation& call, Run* run) {
       "that agrees. Equal actions hashes mean equal decisions");
   auto f = std::make_shared<Flags>();
   AddWorkload(sub, f.get());
-  sub->add_option("--policies", f->policies, "Separated by commas")
+  sub->add_option("--policies", f->policies,
+                  "Separated by commas; all; or shelf, which are those that "
+                  "the daemon does not have")
       ->capture_default_str();
+  sub->add_flag("--list-policies", f->list_policies,
+                "List the policies and do nothing else");
   sub->add_option("--loads", f->loads, "1 is what the workers can compute")
       ->delimiter(',')
       ->check(CLI::Range(0.01, 100.0))

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "bench/shelf/shelf.h"
 #include "bench/sim/simulation.h"
 #include "bench/sim/synthetic.h"
 #include "gtest/gtest.h"
@@ -25,7 +26,7 @@ struct Workload {
 Workload Draw(absl::string_view policy, uint64_t seed) {
   base::Rng rng(seed * 7919);
   Workload w;
-  w.options.policy = *schedule::FindPolicy(policy);
+  w.options.policy = *ShelfCatalogue().Find(policy);
   w.options.workers = static_cast<uint32_t>(1 + rng.Below(4));
   w.options.slo = FromMillis(5 + 60 * rng.Uniform());
   w.options.guard = FromMillis(4 * rng.Uniform());
@@ -60,7 +61,7 @@ Workload Draw(absl::string_view policy, uint64_t seed) {
   return w;
 }
 
-class InvariantsTest : public testing::TestWithParam<const char*> {};
+class InvariantsTest : public testing::TestWithParam<std::string> {};
 
 TEST_P(InvariantsTest, HoldAtEveryStepOfRandomWorkloads) {
   uint64_t refreshed = 0;
@@ -83,7 +84,7 @@ TEST_P(InvariantsTest, HoldAtEveryStepOfRandomWorkloads) {
     EXPECT_GE(checked.spare_min, base::Duration::zero());
     refreshed += checked.refreshed;
   }
-  if (schedule::FindPolicy(GetParam())->guard) {
+  if (ShelfCatalogue().Find(GetParam())->guard) {
     EXPECT_GT(refreshed, 0U);
   }
 }
@@ -131,11 +132,18 @@ TEST_P(InvariantsTest, ARecordedRunReplaysActionForAction) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Policies, InvariantsTest,
-                         testing::Values("slo_aware", "edf", "fifo",
-                                         "stale_then_refresh", "eager_fifo"),
-                         [](const testing::TestParamInfo<const char*>& param) {
-                           return std::string(param.param);
+std::vector<std::string> Names() {
+  std::vector<std::string> names;
+  const schedule::PolicyCatalogue catalogue = ShelfCatalogue();
+  for (const schedule::PolicyConfig& policy : catalogue.policies()) {
+    names.push_back(policy.name);
+  }
+  return names;
+}
+
+INSTANTIATE_TEST_SUITE_P(Policies, InvariantsTest, testing::ValuesIn(Names()),
+                         [](const testing::TestParamInfo<std::string>& param) {
+                           return param.param;
                          });
 
 }  // namespace

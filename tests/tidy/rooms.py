@@ -47,6 +47,8 @@ _BENCH = {
     "bench/trace": "base",
     # The virtual-time driver is gRPC-free like the policy that it drives.
     "bench/sim": "base estimate schedule",
+    # Policies for the same engine that the daemon does not have.
+    "bench/shelf": "base estimate schedule",
     # The same over slices of traces, with the real functions' run times.
     "bench/sim/trace": _OFFLINE + " table estimate schedule bench/report "
                        "bench/sim bench/bound",
@@ -60,6 +62,7 @@ _BENCH = {
     "bench/replay": _OFFLINE + " api client bench/report bench/load wire",
     "bench/commands": _OFFLINE + " api client version estimate schedule "
                       "bench/report bench/load bench/replay bench/sim "
+                      "bench/shelf "
                       "bench/sim/trace bench/study wire",
     "bench/micro": _BELOW_RPC + " bench/sim bench/trace bench/train",
 }
