@@ -68,7 +68,7 @@ struct BoundInstance {
 // queries in a chain really cost, and with batches by the queue that it takes
 // to fill them.
 //
-// Cost: O((events + queries) log), about a second for 10^6. Deterministic.
+// Cost: O((events + queries) log), a few seconds for 10^6. Deterministic.
 // REQUIRES: events in order of time; queries name events; deadlines at or
 // after them; values finite and >= 0; workers > 0.
 double FreshValueBound(const BoundInstance& instance);
