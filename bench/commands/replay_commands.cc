@@ -98,6 +98,7 @@ absl::Status Replay(const Invocation& call, Flags flags) {
   flags.replay.progress = Say;
   FRESHLINE_ASSIGN_OR_RETURN(const std::unique_ptr<Workload> workload,
                              LoadWorkload(flags.workload));
+  flags.replay.gap_ms = workload->GapOr(flags.replay.gap_ms);
   FRESHLINE_ASSIGN_OR_RETURN(const RunReport run,
                              RunReplay(workload.get(), flags.replay));
   return Finish(call, flags, {run});
@@ -244,6 +245,7 @@ absl::Status CompareAll(Workload* workload, const Flags& flags,
   for (const PlannedRun& planned : plan) {
     ReplayOptions replay = flags.replay;
     replay.seed = flags.workload.seed;
+    replay.gap_ms = workload->GapOr(replay.gap_ms);
     replay.slo_ms = planned.slo_ms;
     replay.load = planned.load;
     replay.superpose = SuperposeOf(*workload, planned.load, capacity);

@@ -100,7 +100,7 @@ absl::Status SimulateSeed(const Flags& flags,
             std::min(flags.times.batch_max, function.batch_max());
         options.slo = base::FromMillis(slo_ms);
         options.guard = base::FromMillis(flags.guard_ms);
-        options.gap = base::FromMillis(flags.gap_ms);
+        options.gap = base::FromMillis(workload->GapOr(flags.gap_ms));
         options.seed = workload->options().seed;
         FRESHLINE_ASSIGN_OR_RETURN(
             RunReport run, SimulateOne(*workload, load, superpose,
@@ -139,6 +139,7 @@ absl::Status Simulate(const Invocation& call, Flags flags) {
     return absl::OkStatus();
   }
   if (!flags.study.empty()) {
+    flags.workload.workload.clear();  // it has its own
     return Study(call,
                  {flags.study, flags.workload, flags.definitions, flags.times,
                   flags.guard_ms, flags.threads, flags.out},

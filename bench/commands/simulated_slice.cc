@@ -95,7 +95,7 @@ struct PlainSlice {
 
 absl::StatusOr<std::unique_ptr<PlainSlice>> CutPlain(
     const Workload& workload, const SliceFunction& function) {
-  FRESHLINE_ASSIGN_OR_RETURN(const Slice slice, workload.Cut(1));
+  FRESHLINE_ASSIGN_OR_RETURN(const Slice slice, workload.CutMix(1));
   auto plain = std::make_unique<PlainSlice>();
   plain->clicks = slice.warm_up;
   plain->clicks.insert(plain->clicks.end(), slice.queries.begin(),
@@ -207,6 +207,7 @@ void DescribeSlice(const Workload& workload, double superpose, double load,
                    workload.table().rows(),
                    superpose,
                    workload.table().rows() - workload.table().items()};
+  report->workload = workload.shape().Text();
   report->load = load;
   report->duration_s = static_cast<double>(workload.slice_seconds());
   report->violations_upper95 =

@@ -8,6 +8,7 @@
 #include "bench/replay/pooled.h"
 #include "bench/report/summary_page.h"
 #include "bench/trace/reader.h"
+#include "bench/trace/workload_shape.h"
 #include "version/version.h"
 
 namespace freshline::bench {
@@ -28,6 +29,10 @@ void AddSliceFlag(CLI::App* sub, WorkloadOptions* options) {
   sub->add_option("--slice", options->slice_seconds,
                   "Seconds of the window to replay; 0: all of it")
       ->capture_default_str();
+  sub->add_option("--workload", options->workload,
+                  "NAME or NAME:param=value,...: what the slice is made to "
+                  "differ in from the trace" +
+                      WorkloadHelp());
 }
 
 absl::StatusOr<std::unique_ptr<Workload>> LoadWorkload(

@@ -17,7 +17,7 @@ namespace freshline::bench {
 // What every command that runs over clicks shares: --trace, --tables and
 // --window, with `options` as defaults.
 void AddTraceFlags(CLI::App* sub, WorkloadOptions* options);
-// --slice.
+// --slice and --workload.
 void AddSliceFlag(CLI::App* sub, WorkloadOptions* options);
 
 // Loads it, and says what a reader of the figures has to know: rows that were

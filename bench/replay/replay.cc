@@ -212,6 +212,7 @@ RunReport DescribeRun(const Workload& workload, const Slice& slice,
                   workload.table().rows(),
                   options.superpose,
                   workload.table().rows() - workload.table().items()};
+  report.workload = workload.shape().Text();
   report.slo_ms = options.slo_ms;
   report.gap_ms = options.gap_ms;
   report.load = options.load;
@@ -291,7 +292,7 @@ absl::StatusOr<double> MeasureCapacity(Workload* workload,
   options.policy = "eager_fifo";
   options.batch_max = 1;
   options.directory += "/capacity";
-  FRESHLINE_ASSIGN_OR_RETURN(const Slice slice, workload->Cut(10));
+  FRESHLINE_ASSIGN_OR_RETURN(const Slice slice, workload->CutMix(10));
   // The state of each user at its query, as the replay will see it.
   std::vector<Click> clicks;
   absl::flat_hash_set<int64_t> users;

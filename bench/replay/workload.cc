@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "bench/trace/shaped_cut.h"
 #include "bench/train/train.h"
 
 namespace freshline::bench {
@@ -54,6 +55,8 @@ absl::StatusOr<TraceWindow> ResolveWindow(const std::string& trace,
 absl::StatusOr<std::unique_ptr<Workload>> Workload::Load(
     const WorkloadOptions& options) {
   auto workload = std::unique_ptr<Workload>(new Workload(options));
+  FRESHLINE_ASSIGN_OR_RETURN(workload->shape_,
+                             WorkloadShape::Parse(options.workload));
   workload->trained_until_us_ = TrainedUntil(options.tables);
   if (options.window == "auto" && workload->trained_until_us_.has_value()) {
     const int64_t start = *workload->trained_until_us_;
@@ -94,14 +97,23 @@ absl::StatusOr<std::unique_ptr<Workload>> Workload::Load(
   return workload;
 }
 
-absl::StatusOr<Slice> Workload::Cut(double superpose) const {
+SliceOptions Workload::SliceAt(double superpose) const {
   SliceOptions options;
   options.window_start_us = window_.start_us;
   options.window_end_us = window_.end_us;
   options.start_us = window_.start_us;
   options.end_us = window_.start_us + slice_seconds_ * kSecond;
   options.superpose = superpose;
-  return CutSlice(clicks_, options);
+  return options;
+}
+
+absl::StatusOr<Slice> Workload::Cut(double superpose) const {
+  return CutShaped(clicks_, SliceAt(superpose), shape_, options_.seed);
+}
+
+absl::StatusOr<Slice> Workload::CutMix(double superpose) const {
+  if (shape_.kind() != WorkloadKind::kFlashCrowd) return Cut(superpose);
+  return CutSlice(clicks_, SliceAt(superpose));
 }
 
 absl::StatusOr<const PreparedSlice*> Workload::Prepare(double superpose) {

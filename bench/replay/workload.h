@@ -15,6 +15,7 @@
 #include "bench/trace/click.h"
 #include "bench/trace/reader.h"
 #include "bench/trace/slice.h"
+#include "bench/trace/workload_shape.h"
 #include "featurize/item_table.h"
 
 namespace freshline::bench {
@@ -26,7 +27,8 @@ struct WorkloadOptions {
   // the table was trained on, or the busiest ones where that is not known.
   std::string window = "auto";
   int64_t slice_seconds = 60;  // from the window's start; 0: the whole window
-  uint64_t seed = 1;           // of the sub-second jitter
+  uint64_t seed = 1;  // of the sub-second jitter and of the workload's draws
+  std::string workload = "";  // as WorkloadShape::Parse() reads it
 };
 
 // A slice ready to be sent and scored.
@@ -57,8 +59,16 @@ class Workload {
 
   // The slice alone, unscored.
   absl::StatusOr<Slice> Cut(double superpose) const;
+  // The same without a crowd: its mix of users is what load 1 is measured with.
+  absl::StatusOr<Slice> CutMix(double superpose) const;
 
   const WorkloadOptions& options() const { return options_; }
+  const WorkloadShape& shape() const { return shape_; }
+  // From a click's push to its query, in milliseconds: the workload's where it
+  // is one of a gap, else `otherwise`.
+  double GapOr(double otherwise) const {
+    return shape_.kind() == WorkloadKind::kGap ? shape_.value("ms") : otherwise;
+  }
   const StringPool& pool() const { return pool_; }
   const ReadReport& read_report() const { return read_report_; }
   const featurize::ItemTable& table() const { return *table_; }
@@ -76,8 +86,10 @@ class Workload {
 
  private:
   explicit Workload(const WorkloadOptions& options) : options_(options) {}
+  SliceOptions SliceAt(double superpose) const;
 
   const WorkloadOptions options_;
+  WorkloadShape shape_;
   StringPool pool_;
   ReadReport read_report_;
   std::vector<Click> clicks_;

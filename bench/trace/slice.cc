@@ -118,7 +118,7 @@ absl::StatusOr<Slice> CutSlice(const std::vector<Click>& clicks,
   const auto copies = static_cast<int64_t>(std::ceil(o.superpose));
   for (int64_t copy = 0; copy < copies; ++copy) {
     const double share = std::min(1.0, o.superpose - static_cast<double>(copy));
-    for (const Part& part : PartsOfCopy(o, copy)) {
+    for (const Part& part : PartsOfCopy(o, o.first_copy + copy)) {
       AddPart(clicks, o, part, share, &slice);
     }
   }

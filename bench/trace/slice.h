@@ -18,6 +18,8 @@ struct SliceOptions {
   // window, moved in time, their users renamed; a fraction keeps a share of
   // the users by hash. Gaps between a user's clicks stay what they are.
   double superpose = 1;
+  // Number of the first copy: slices of other copies have other users.
+  int64_t first_copy = 0;
   int64_t warm_up_us = 3'600'000'000;  // of history before the slice
 };
 

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/trace/workload_shape.h"
+
+#include <algorithm>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "base/check.h"
+
+namespace freshline::bench {
+namespace {
+
+const NamedWorkload& Find(WorkloadKind kind) {
+  const auto& all = NamedWorkloads();
+  const auto it = std::find_if(
+      all.begin(), all.end(),
+      [&](const NamedWorkload& workload) { return workload.kind == kind; });
+  FRESHLINE_CHECK(it != all.end());
+  return *it;
+}
+
+absl::Status Wrong(absl::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat("--workload: ", what));
+}
+
+std::string ParameterNames(const NamedWorkload& workload) {
+  if (workload.parameters.empty()) return "none";
+  return absl::StrJoin(workload.parameters, ", ",
+                       [](std::string* out, const WorkloadParameter& p) {
+                         absl::StrAppend(out, p.name);
+                       });
+}
+
+absl::Status SetParameter(const NamedWorkload& workload, absl::string_view text,
+                          std::map<std::string, double>* given) {
+  const std::pair<absl::string_view, absl::string_view> parts =
+      absl::StrSplit(text, absl::MaxSplits('=', 1));
+  const auto& all = workload.parameters;
+  const auto it = std::find_if(
+      all.begin(), all.end(),
+      [&](const WorkloadParameter& p) { return parts.first == p.name; });
+  if (it == all.end()) {
+    return Wrong(absl::StrCat(workload.name, " has no parameter \"",
+                              parts.first.substr(0, 40), "\"; it has ",
+                              ParameterNames(workload)));
+  }
+  double value = 0;
+  if (!absl::SimpleAtod(parts.second, &value) ||
+      !(value >= it->min && value <= it->max)) {
+    return Wrong(absl::StrCat(workload.name, ": ", it->name, " is \"",
+                              parts.second.substr(0, 40), "\"; give ", it->min,
+                              " to ", it->max));
+  }
+  if (!given->emplace(it->name, value).second) {
+    return Wrong(
+        absl::StrCat(workload.name, ": ", it->name, " is given twice"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+const std::vector<NamedWorkload>& NamedWorkloads() {
+  static const auto* const all = new std::vector<NamedWorkload>{
+      {WorkloadKind::kPoster, "poster", "the trace as it is", {}},
+      {WorkloadKind::kReal,
+       "real",
+       "the same, of real rows: name them by --trace",
+       {}},
+      {WorkloadKind::kFlashCrowd,
+       "flash_crowd",
+       "for some seconds in the middle of the slice more users come, and go",
+       {{"factor", 10, 1, 100, "times the rate"},
+        {"seconds", 30, 1, 3600, "how long"}}},
+      {WorkloadKind::kHotKeys,
+       "hot_keys",
+       "users share keys, whose popularity is a Zipf distribution",
+       {{"exponent", 1.2, 0.1, 4, "of the distribution"}}},
+      {WorkloadKind::kLongHistory,
+       "long_history",
+       "users have earlier clicks of other interests, as many as a Pareto "
+       "distribution says: heavy-tailed service times",
+       {{"alpha", 1.2, 0.5, 10, "the tail's exponent"},
+        {"max", 200, 1, 10'000, "clicks at most"}}},
+      {WorkloadKind::kFirstSeen,
+       "first_seen",
+       "so many queries are of users without a click before the slice",
+       {{"share", 0.9, 0, 1, "of the queries"}}},
+      {WorkloadKind::kSlowDrift,
+       "slow_drift",
+       "users who come later have more interests: service times rise",
+       {{"until", 1, 0, 1, "share of such users at the end"},
+        {"clicks", 12, 1, 1000, "of other interests that they have"}}},
+      {WorkloadKind::kGap,
+       "gap",
+       "clicks are pushed first, their queries follow",
+       {{"ms", 100, 1, 60'000, "milliseconds between them"}}},
+  };
+  return *all;
+}
+
+WorkloadShape::WorkloadShape() : kind_(WorkloadKind::kPoster) {}
+
+absl::StatusOr<WorkloadShape> WorkloadShape::Parse(absl::string_view text) {
+  WorkloadShape shape;
+  if (text.empty()) return shape;
+  const std::pair<absl::string_view, absl::string_view> parts =
+      absl::StrSplit(text, absl::MaxSplits(':', 1));
+  const auto& all = NamedWorkloads();
+  const auto it =
+      std::find_if(all.begin(), all.end(), [&](const NamedWorkload& workload) {
+        return parts.first == workload.name;
+      });
+  if (it == all.end()) {
+    return Wrong(absl::StrCat(
+        "there is no \"", parts.first.substr(0, 40), "\"; there are ",
+        absl::StrJoin(all, ", ", [](std::string* out, const NamedWorkload& w) {
+          absl::StrAppend(out, w.name);
+        })));
+  }
+  shape.kind_ = it->kind;
+  if (text.size() > parts.first.size()) {
+    for (const absl::string_view one : absl::StrSplit(parts.second, ',')) {
+      const absl::Status set = SetParameter(*it, one, &shape.values_);
+      if (!set.ok()) return set;
+    }
+  }
+  for (const WorkloadParameter& p : it->parameters) {
+    shape.values_.emplace(p.name, p.value);
+  }
+  return shape;
+}
+
+bool WorkloadShape::plain() const {
+  return kind_ == WorkloadKind::kPoster || kind_ == WorkloadKind::kReal;
+}
+
+double WorkloadShape::value(absl::string_view parameter) const {
+  const auto it = values_.find(std::string(parameter));
+  FRESHLINE_CHECK(it != values_.end());
+  return it->second;
+}
+
+std::string WorkloadShape::Text() const {
+  if (plain()) return "";
+  const NamedWorkload& workload = Find(kind_);
+  std::string text = workload.name;
+  char separator = ':';
+  for (const WorkloadParameter& p : workload.parameters) {
+    absl::StrAppend(&text, std::string(1, separator), p.name, "=",
+                    value(p.name));
+    separator = ',';
+  }
+  return text;
+}
+
+std::string WorkloadHelp() {
+  std::string help;
+  for (const NamedWorkload& workload : NamedWorkloads()) {
+    absl::StrAppend(&help, "\n  ", workload.name);
+    char separator = ':';
+    for (const WorkloadParameter& p : workload.parameters) {
+      absl::StrAppend(&help, std::string(1, separator), p.name, "=", p.value);
+      separator = ',';
+    }
+    absl::StrAppend(&help, "  ", workload.meaning);
+    for (const WorkloadParameter& p : workload.parameters) {
+      absl::StrAppend(&help, "; ", p.name, ": ", p.meaning);
+    }
+  }
+  return help;
+}
+
+}  // namespace freshline::bench

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace freshline::bench {
+
+enum class WorkloadKind {
+  kPoster,
+  kReal,
+  kFlashCrowd,
+  kHotKeys,
+  kLongHistory,
+  kFirstSeen,
+  kSlowDrift,
+  kGap,
+};
+
+// A number that a workload can be given.
+struct WorkloadParameter {
+  const char* name;
+  double value;  // where none is given
+  double min, max;
+  const char* meaning;
+};
+
+// A workload by its name: what a slice is made to differ in from the trace it
+// is cut from, whether that is generated or real.
+struct NamedWorkload {
+  WorkloadKind kind;
+  const char* name;
+  const char* meaning;
+  std::vector<WorkloadParameter> parameters;
+};
+
+// All of them, in the order in which people read of them.
+const std::vector<NamedWorkload>& NamedWorkloads();
+
+// One of them with its numbers. A value.
+class WorkloadShape {
+ public:
+  // The trace as it is.
+  WorkloadShape();
+
+  // Parses "NAME" or "NAME:param=value,param=value"; "" is the trace as it is.
+  // Returns: INVALID_ARGUMENT naming the workload or parameter that is
+  // unknown, given twice or out of range, and what may stand there.
+  static absl::StatusOr<WorkloadShape> Parse(absl::string_view text);
+
+  WorkloadKind kind() const { return kind_; }
+  // Whether nothing is changed: poster and real.
+  bool plain() const;
+  // REQUIRES: a parameter of this workload.
+  double value(absl::string_view parameter) const;
+  // Parse() of it is this; every parameter is named. "" where plain().
+  std::string Text() const;
+
+ private:
+  WorkloadKind kind_;
+  std::map<std::string, double> values_;
+};
+
+// Names, parameters with their defaults, meanings: lines for --help.
+std::string WorkloadHelp();
+
+}  // namespace freshline::bench
