@@ -158,6 +158,12 @@ void OpenLoopRunner::SendQuery(Session& session, size_t index) {
   if (options_.send_budget) {
     // Behind the prebuilt request, this field overrides an earlier one.
     session.patch.set_budget_us(left.count() / 1000);
+    session.patch.clear_overhead_us();
+    if (options_.send_overhead) {
+      if (const auto overhead_us = overhead_.TakeMicros()) {
+        session.patch.set_overhead_us(*overhead_us);
+      }
+    }
     session.patch.SerializeToString(&session.patch_bytes);
     tail = session.patch_bytes;
   }
@@ -175,6 +181,7 @@ void OpenLoopRunner::SendQuery(Session& session, size_t index) {
         r.code = status.code();
         if (status.ok() && answer.ParseFromArray(
                                bytes.data(), static_cast<int>(bytes.size()))) {
+          overhead_.Answered(received - r.sent, answer.server_us());
           Decode(answer, options_,
                  s->result.served.data() + index * options_.served_max, r);
         }

@@ -15,6 +15,7 @@
 #include "base/time.h"
 #include "bench/load/process_runner.h"
 #include "bench/stats/violations.h"
+#include "client/overhead_meter.h"
 #include "client/raw_client.h"
 #include "freshline/answer.h"
 
@@ -42,6 +43,9 @@ struct LoadOptions {
   // Sends budget = SLO - (now - intended), at least 0, as a caller would that
   // has a deadline of its own. Off for servers that are no freshlined.
   bool send_budget = true;
+  // With it, tells what earlier answers cost beyond the server's part, as the
+  // C++ client does.
+  bool send_overhead = true;
   // The feature whose freshness is recorded, and whose list of INT64 is kept;
   // an answer without it is a violation. Empty: the first group's freshness.
   std::string served_feature = {};
@@ -138,6 +142,7 @@ class OpenLoopRunner {
   void SendPush(Session& session, size_t index);
 
   const LoadOptions options_;
+  client::OverheadMeter overhead_;
   const std::unique_ptr<client::RawClient> client_;
 };
 

@@ -20,6 +20,7 @@
 namespace freshline {
 
 namespace client {
+class OverheadMeter;
 class RawClient;
 }  // namespace client
 namespace v1 {
@@ -134,6 +135,9 @@ class Client {
   Client(const ClientOptions& options, std::unique_ptr<client::RawClient> raw);
 
   const ClientOptions options_;
+  // What the way to the daemon and back costs: each query tells the daemon
+  // what those before it saw, so that its SLO holds here.
+  const std::unique_ptr<client::OverheadMeter> overhead_;
   const std::unique_ptr<client::RawClient> raw_;
 };
 

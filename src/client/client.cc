@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
+#include "client/overhead_meter.h"
 #include "client/raw_client.h"
 #include "freshline/v1/feature_store.pb.h"
 #include "freshline/v1/operations.pb.h"
@@ -144,7 +145,9 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Create(
 }
 
 Client::Client(const ClientOptions& options, std::unique_ptr<RawClient> raw)
-    : options_(options), raw_(std::move(raw)) {}
+    : options_(options),
+      overhead_(std::make_unique<client::OverheadMeter>()),
+      raw_(std::move(raw)) {}
 Client::~Client() = default;
 
 void Client::GetFeatures(const FeatureRequest& request, FeatureCallback done) {
@@ -156,9 +159,27 @@ void Client::GetFeatures(const FeatureRequest& request, FeatureCallback done) {
         std::clamp<int64_t>(request.proto().budget_us(), 0, kHourUs);
     time = std::chrono::microseconds(budget) + options_.deadline_slack;
   }
-  Call<v1::GetFeaturesResponse, FeatureAnswer>(*raw_, Method::kGetFeatures,
-                                               request.proto(), After(time),
-                                               std::move(done));
+  std::string bytes = request.proto().SerializeAsString();
+  const std::optional<int64_t> overhead_us = overhead_->TakeMicros();
+  if (overhead_us.has_value() && !request.proto().has_overhead_us()) {
+    // A field behind a message is a field of it.
+    v1::GetFeaturesRequest last;
+    last.set_overhead_us(*overhead_us);
+    last.AppendToString(&bytes);
+  }
+  const base::MonoTime sent = base::Clock::Real().Now();
+  raw_->Send(Method::kGetFeatures, bytes, sent + time,
+             [done = std::move(done), sent, meter = overhead_.get()](
+                 const absl::Status& status, absl::string_view answer,
+                 base::MonoTime received) mutable {
+               auto response = Parse<v1::GetFeaturesResponse>(status, answer);
+               if (!response.ok()) {
+                 std::move(done)(response.status());
+                 return;
+               }
+               meter->Answered(received - sent, (*response)->server_us());
+               std::move(done)(FeatureAnswer(*std::move(response)));
+             });
 }
 
 void Client::PushEvents(absl::Span<const EventRows> batches,

@@ -95,6 +95,15 @@ std::vector<schedule::GroupTraits> TraitsOf(const Revision& revision,
   return traits;
 }
 
+std::vector<base::Duration> SloOfFlow(const Revision& revision) {
+  std::vector<base::Duration> slos;
+  for (const registry::FeatureService& service : revision.services()) {
+    slos.push_back(service.plan->slo);
+  }
+  slos.push_back(revision.adhoc_slo());
+  return slos;
+}
+
 estimate::Estimator::Options EstimatorOptions(const DaemonConfig& config) {
   estimate::Estimator::Options options;
   options.half_life_runs = config.estimator.half_life_runs;
@@ -203,12 +212,15 @@ void Daemon::Rep::MakeRooms() {
   execute::Dispatcher::Options options;
   options.guard.floor = s.guard_floor;
   options.guard.overshoot_max = s.guard_overshoot_max;
+  options.guard.violation_budget = s.violation_budget_ppm / 1e6;
+  options.hang = {static_cast<double>(s.hang_factor), s.hang_floor};
+  options.reprofile.after = config.estimator.reprofile_after;
   options.inbox_max = s.tickets_max;
   dispatcher = std::make_unique<execute::Dispatcher>(
-      options,
-      execute::Dispatcher::Rooms{&clock, &waker, &table, &definitions.functions,
-                                 &estimator, policy.get(), workers.get(),
-                                 &inline_costs, std::move(source_of_group)});
+      options, execute::Dispatcher::Rooms{
+                   &clock, &waker, &table, &definitions.functions, &estimator,
+                   policy.get(), workers.get(), &inline_costs,
+                   std::move(source_of_group), SloOfFlow(*revision)});
   router->Connect(dispatcher.get());
   features = std::make_unique<serve::FeatureServer>(
       serve::FeatureServer::Options{config.rpc.rows_per_request_max,
@@ -304,12 +316,17 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(
                                                    config.off_loopback());
 
   StatusSources& status = rep->status;
-  status = {&rep->clock,          rep->started,
-            policy.name,          std::string(featurize::KernelName()),
-            rep->table_options,   rep->definitions.revision.get(),
-            &rep->table,          rep->ingest.get(),
-            rep->features.get(),  rep->dispatcher.get(),
-            rep->workers->size(), {}};
+  status = {&rep->clock,
+            rep->started,
+            policy.name,
+            std::string(featurize::KernelName()),
+            rep->table_options,
+            rep->definitions.revision.get(),
+            &rep->table,
+            rep->ingest.get(),
+            rep->features.get(),
+            rep->dispatcher.get(),
+            {}};
   const auto add_thread = [&](std::string name, base::SchedClass c) {
     status.threads.emplace_back(std::move(name),
                                 std::string(base::SchedClassName(c)));
@@ -348,6 +365,10 @@ void Daemon::Drain(bool hurry) {
   rep_->dispatcher_thread.join();
   rep_->server->Shutdown(rep_->hurry ? base::Duration::zero()
                                      : rep_->config.rpc.drain_timeout);
+}
+
+uint32_t Daemon::StopWorkers(base::Duration patience) {
+  return rep_->workers->Stop(patience);
 }
 
 Daemon::~Daemon() {

@@ -31,6 +31,11 @@ class Daemon {
   // closed within the configured drain timeout. `hurry` skips the waits.
   void Drain(bool hurry);
 
+  // After Drain(): ends the workers, and returns how many threads are still
+  // computing when `patience` is over. Where there are some, the destructor
+  // would wait for them: end the process without it.
+  uint32_t StopWorkers(base::Duration patience);
+
  private:
   struct Rep;
   explicit Daemon(std::unique_ptr<Rep> rep);

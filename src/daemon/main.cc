@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <string>
@@ -29,6 +30,9 @@ enum ExitCode : int {
   kInternal = 70,
   kConfig = 78,
 };
+
+// For what runs at the end of a drain, which nobody waits for any more.
+constexpr freshline::base::Duration kWorkersPatience = std::chrono::seconds(2);
 
 struct Flags {
   std::string config;
@@ -78,6 +82,15 @@ int Serve(const DaemonConfig& config) {
   sigwait(&signals, &signal_number);
   if (!drained) (*daemon)->Drain(/*hurry=*/true);
   drain.join();
+  const uint32_t hung = (*daemon)->StopWorkers(kWorkersPatience);
+  if (hung > 0) {
+    spdlog::warn(
+        "{} computations never ended: leaving without them; everything else "
+        "was drained",
+        hung);
+    spdlog::shutdown();
+    std::quick_exit(kOk);
+  }
   daemon->reset();
   spdlog::info("stopped");
   return kOk;

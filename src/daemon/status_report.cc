@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/status_report.h"
 
+#include "absl/strings/str_cat.h"
 #include "freshline/v1/feature_store.pb.h"
 #include "version/version.h"
 
@@ -41,7 +42,7 @@ void FillEvents(const StatusSources& from, v1::GetStatusResponse* out) {
 void FillScheduler(const StatusSources& from, v1::GetStatusResponse* out) {
   const execute::DispatcherStats stats = from.dispatcher->Stats();
   v1::SchedulerStatus* scheduler = out->mutable_scheduler();
-  scheduler->set_workers_usable(from.workers);
+  scheduler->set_workers_usable(stats.workers_usable);
   scheduler->set_workers_busy(stats.workers_busy);
   scheduler->set_tickets_waiting(stats.policy.tickets_waiting);
   scheduler->set_jobs_queued(stats.policy.rows_queued);
@@ -53,9 +54,21 @@ void FillScheduler(const StatusSources& from, v1::GetStatusResponse* out) {
   scheduler->set_background_rows(stats.policy.background_rows);
   scheduler->set_probes(stats.policy.probes);
   scheduler->set_guard_us(Micros(stats.guard));
-  scheduler->set_overshoot_us_p999(Micros(stats.overshoot_p999));
+  scheduler->set_overshoot_us(Micros(stats.overshoot));
   scheduler->set_decision_ns_p50(stats.decision_ns_p50);
   scheduler->set_decision_ns_p99(stats.decision_ns_p99);
+  scheduler->set_workers_hung(stats.workers_hung);
+  scheduler->set_spares_left(stats.spares_left);
+  scheduler->set_runs_hung(stats.runs_hung);
+  scheduler->set_rows_refused(stats.rows_refused);
+  scheduler->set_reprofiles(stats.reprofiles);
+  if (stats.workers_hung > 0) {
+    out->add_degraded(
+        absl::StrCat(stats.workers_hung,
+                     " threads hang in computations that were given up; ",
+                     stats.workers_usable, " workers are usable, ",
+                     stats.spares_left, " spares left"));
+  }
 }
 
 void FillTable(const StatusSources& from, v1::GetStatusResponse* out) {
@@ -79,10 +92,38 @@ void FillFeaturizers(const StatusSources& from, v1::GetStatusResponse* out) {
     status->set_predicted_p99_us(Micros(g.calibration.predicted_p99));
     status->set_actual_us_p50(Micros(g.actual_p50));
     status->set_actual_us_p99(Micros(g.actual_p99));
+    status->set_hung(g.hung);
+    status->set_disabled(g.disabled);
+    if (g.disabled) {
+      out->add_degraded(absl::StrCat(
+          "feature group ", status->group(),
+          " is disabled: its runs hang, and used the last spare thread"));
+    }
     if (g.calibration.runs > 0) {
+      status->set_p99_coverage_recent(g.calibration.within_p99_decayed);
+      status->set_tail_stretch(g.calibration.tail_stretch);
       status->set_p99_coverage(static_cast<double>(g.calibration.within_p99) /
                                static_cast<double>(g.calibration.runs));
     }
+  }
+}
+
+void FillServices(const StatusSources& from, v1::GetStatusResponse* out) {
+  const std::vector<execute::Guard::FlowState> flows =
+      from.dispatcher->FlowStats();
+  const auto& services = from.revision->services();
+  for (size_t i = 0; i < flows.size(); ++i) {
+    const execute::Guard::FlowState& flow = flows[i];
+    v1::ServiceStatus* status = out->add_services();
+    if (i < services.size()) status->set_service(services[i].name);
+    status->set_guard_us(Micros(flow.guard));
+    status->set_overshoot_us(Micros(flow.overshoot));
+    status->set_overhead_us(Micros(flow.overhead));
+    status->set_waited(flow.answers);
+    status->set_late(flow.late);
+    status->set_beyond_guard(flow.beyond_guard);
+    status->set_overhead_reports(flow.overhead_reports);
+    status->set_overhead_implausible(flow.overhead_implausible);
   }
 }
 
@@ -101,6 +142,7 @@ void FillStatus(const StatusSources& from, v1::GetStatusResponse* out) {
   FillScheduler(from, out);
   FillTable(from, out);
   FillFeaturizers(from, out);
+  FillServices(from, out);
   for (const auto& [name, sched_class] : from.threads) {
     v1::ThreadStatus* thread = out->add_threads();
     thread->set_name(name);

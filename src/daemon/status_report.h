@@ -27,7 +27,6 @@ struct StatusSources {
   const ingest::EventIngest* ingest;
   const serve::FeatureServer* features;
   const execute::Dispatcher* dispatcher;
-  uint32_t workers = 0;
   // Name and scheduling class, as the kernel granted it.
   std::vector<std::pair<std::string, std::string>> threads;
 };

@@ -27,12 +27,11 @@ Dispatcher::Dispatcher(Options options, Rooms rooms)
     : options_(options),
       rooms_(std::move(rooms)),
       inbox_(options.inbox_max),
-      guard_ns_(options.guard.floor.count()),
-      guard_(options.guard),
-      group_runs_(rooms_.source_of_group.size()) {
-  rooms_.policy->SetWorkers(rooms_.workers->size(), rooms_.clock->Now(),
-                            &actions_);
-  Apply();
+      guard_(options.guard, rooms_.slo_of_flow),
+      group_runs_(rooms_.source_of_group.size()),
+      watch_(options.hang),
+      reprofiler_(options.reprofile, rooms_.source_of_group.size()) {
+  SyncWorkers();
   PublishStats();
 }
 
@@ -90,6 +89,7 @@ void Dispatcher::Changed(base::RowId row, base::Seq newest,
 
 MonoTime Dispatcher::Step() {
   TakeFinished();
+  GiveUpHung();
   TickIfDue();
   inbox_.DrainTo(&batch_);
   for (size_t i = 0; i < batch_.size(); ++i) {
@@ -101,12 +101,14 @@ MonoTime Dispatcher::Step() {
   }
   batch_.clear();
   TickIfDue();
+  ReprofileIfDue();
   const MonoTime now = rooms_.clock->Now();
   if (now >= next_publish_) {
     PublishStats();
     next_publish_ = now + kPublishEvery;
   }
-  const MonoTime wake = rooms_.policy->NextWake();
+  const MonoTime wake = std::min(
+      {rooms_.policy->NextWake(), watch_.NextCheck(), reprofiler_.NextCheck()});
   // What the last step changed must not stay unpublished while nothing comes.
   return unpublished_ ? std::min(wake, next_publish_) : wake;
 }
@@ -151,7 +153,10 @@ void Dispatcher::Handle(Message* message) {
 
 void Dispatcher::Arrive(TicketId id, std::unique_ptr<WaitingQuery> query) {
   const MonoTime now = rooms_.clock->Now();
-  const MonoTime answer_by = query->deadline() - guard_.Current();
+  if (const auto overhead_us = query->overhead_us()) {
+    guard_.Reported(query->flow(), *overhead_us);
+  }
+  const MonoTime answer_by = query->deadline() - guard_.Of(query->flow());
   const std::span<const schedule::Need> needs = query->needs();
   open_needs_.clear();
   for (size_t i = 0; i < needs.size(); ++i) {
@@ -188,16 +193,65 @@ void Dispatcher::TakeFinished() {
   while (const auto worker = rooms_.workers->NextFinished()) {
     TakeResults(*worker);
   }
+  SyncWorkers();
+}
+
+void Dispatcher::GiveUpHung() {
+  const MonoTime now = rooms_.clock->Now();
+  while (const auto worker = watch_.Hung(now)) {
+    rooms_.workers->WriteOff(*worker);
+    const RunWatch::Run& run = watch_.Ended(*worker);
+    GroupRuns& runs = group_runs_[base::ToInt(run.group)];
+    ++runs.failures;
+    ++runs.hung;
+    ++own_.failures;
+    ++own_.runs_hung;
+    if (rooms_.workers->spares_left() == 0) runs.disabled = true;
+    // Before the policy hears that the worker is free.
+    SyncWorkers();
+    results_.clear();
+    for (const base::RowId row : run.rows) results_.push_back({row, 0, false});
+    rooms_.policy->Done(run.job, results_, now, &actions_);
+    Apply();
+  }
+}
+
+void Dispatcher::SyncWorkers() {
+  if (rooms_.workers->spares_left() > 0) {
+    for (GroupRuns& runs : group_runs_) runs.disabled = false;
+  }
+  const uint32_t usable = rooms_.workers->usable();
+  if (usable == workers_told_) return;
+  workers_told_ = usable;
+  rooms_.policy->SetWorkers(usable, rooms_.clock->Now(), &actions_);
+  Apply();
+}
+
+void Dispatcher::ReprofileIfDue() {
+  const MonoTime now = rooms_.clock->Now();
+  if (now < reprofiler_.NextCheck()) return;
+  const std::optional<Reprofiler::Probe> due = reprofiler_.Due(now);
+  // What is due while workers are busy is left out: they learn already.
+  if (!due.has_value() || watch_.running() > 0) return;
+  if (!rooms_.table->Read(due->row.key, [](const table::KeyView&) {})) {
+    reprofiler_.Forget(due->row);
+    return;
+  }
+  ++own_.reprofiles;
+  rooms_.policy->Probe(due->row, due->shape, now, &actions_);
+  Apply();
 }
 
 void Dispatcher::TakeResults(base::WorkerId worker) {
   const Job& job = rooms_.workers->job(worker);
-  --busy_;
-  RecordRun(job);
+  RecordRun(job, worker, watch_.Ended(worker));
   results_.clear();
-  row_used_.assign(job.row_count, false);
-  std::vector<bool> stored(job.row_count, false);
-  for (size_t i = 0; i < job.row_count; ++i) {
+  // The next start on this worker overwrites the job.
+  const size_t rows = job.row_count;
+  const bool ok = job.status.ok();
+  row_used_.assign(rows, false);
+  std::vector<bool> stored(rows, false);
+  for (size_t i = 0; i < rows; ++i) {
     const Job::Row& row = job.rows[i];
     if (job.status.ok()) {
       stored[i] = rooms_.table->Commit(row.row, row.output, row.as_of,
@@ -212,12 +266,13 @@ void Dispatcher::TakeResults(base::WorkerId worker) {
   // it: the policy orders them so that starts come from idle workers only.
   Apply();
   finished_job_ = nullptr;
-  for (size_t i = 0; i < job.row_count; ++i) {
-    if (job.status.ok() && !stored[i] && !row_used_[i]) ++own_.rows_wasted;
+  for (size_t i = 0; i < rows; ++i) {
+    if (ok && !stored[i] && !row_used_[i]) ++own_.rows_wasted;
   }
 }
 
-void Dispatcher::RecordRun(const Job& job) {
+void Dispatcher::RecordRun(const Job& job, base::WorkerId worker,
+                           const RunWatch::Run& run) {
   const auto batch = static_cast<uint32_t>(job.row_count);
   GroupRuns& runs = group_runs_[base::ToInt(job.group)];
   if (!job.status.ok()) {
@@ -226,7 +281,10 @@ void Dispatcher::RecordRun(const Job& job) {
     return;
   }
   runs.actual_ns.Record(job.run_time.count());
-  rooms_.estimator->Observe(job.shape, batch, job.run_time);
+  rooms_.estimator->Observe({job.shape, batch, job.run_time, worker,
+                             run.predicted_p99, /*is_seed=*/false});
+  reprofiler_.Ran(run.rows[0], job.shape, /*asked_for=*/!job.background,
+                  rooms_.clock->Now());
   rooms_.inline_costs->Observe(job.group, job.run_time / batch);
 }
 
@@ -238,6 +296,22 @@ void Dispatcher::TickIfDue() {
 }
 
 void Dispatcher::Apply() {
+  ApplyOnce();
+  while (!stillborn_.empty()) {
+    const Stillborn stillborn = std::move(stillborn_.back());
+    stillborn_.pop_back();
+    own_.rows_refused += stillborn.rows.size();
+    results_.clear();
+    for (const base::RowId row : stillborn.rows) {
+      results_.push_back({row, 0, false});
+    }
+    rooms_.policy->Done(stillborn.job, results_, rooms_.clock->Now(),
+                        &actions_);
+    ApplyOnce();
+  }
+}
+
+void Dispatcher::ApplyOnce() {
   unpublished_ = true;
   // Answers first: a start copies snapshots, and must not overwrite the output
   // of the job that is being taken home.
@@ -252,10 +326,16 @@ void Dispatcher::Apply() {
 }
 
 void Dispatcher::StartJob(const Action& action) {
+  const std::span<const base::RowId> rows(
+      actions_.rows.data() + action.rows_begin, action.rows_count);
+  const base::GroupId group = rows[0].group;
+  if (group_runs_[base::ToInt(group)].disabled) {
+    stillborn_.push_back({action.job, {rows.begin(), rows.end()}});
+    return;
+  }
   Job& job = rooms_.workers->job(action.worker);
-  const base::RowId* rows = actions_.rows.data() + action.rows_begin;
   job.id = action.job;
-  job.group = rows[0].group;
+  job.group = group;
   job.function = (*rooms_.functions)[base::ToInt(job.group)].get();
   job.fidelity = action.fidelity;
   job.background = action.background;
@@ -281,7 +361,14 @@ void Dispatcher::StartJob(const Action& action) {
       }
     });
   }
-  ++busy_;
+  // What is predicted now is judged when the run has ended.
+  const base::Duration p99 =
+      rooms_.estimator->Quantile(action.shape, action.rows_count, 0.99);
+  const double factor = rooms_.estimator->WorkerFactor(action.worker);
+  const auto p99_ns = static_cast<double>(p99.count());
+  watch_.Started(action.worker, action.job, rows,
+                 Duration(static_cast<int64_t>(p99_ns * factor)),
+                 rooms_.clock->Now());
   rooms_.workers->Start(action.worker);
 }
 
@@ -329,20 +416,27 @@ void Dispatcher::SendNow(WaitingQuery* query, MonoTime answer_by) {
   const MonoTime before = rooms_.clock->Now();
   query->Send();
   const MonoTime after = rooms_.clock->Now();
-  if (after > query->deadline()) ++own_.late;
-  if (before >= answer_by) {
-    guard_.Observe(after - answer_by);
-    guard_ns_.store(guard_.Current().count(), std::memory_order_relaxed);
-  }
+  const bool late = after > query->deadline();
+  if (late) ++own_.late;
+  std::optional<Duration> overshoot;
+  if (before >= answer_by) overshoot = after - answer_by;
+  guard_.Answered(query->flow(), overshoot, late);
 }
 
 void Dispatcher::PublishStats() {
   DispatcherStats stats = own_;
   stats.policy = rooms_.policy->Stats();
   stats.tickets_refused_full = refused_full_.load(std::memory_order_relaxed);
-  stats.workers_busy = busy_;
-  stats.guard = guard_.Current();
-  stats.overshoot_p999 = guard_.overshoot();
+  stats.workers_busy = watch_.running();
+  stats.workers_usable = rooms_.workers->usable();
+  stats.workers_hung = rooms_.workers->hung();
+  stats.spares_left = rooms_.workers->spares_left();
+  stats.guard = guard_.Largest();
+  std::vector<Guard::FlowState> flows;
+  for (uint32_t f = 0; f < guard_.flows(); ++f) {
+    flows.push_back(guard_.StateOf(base::FlowId{f}));
+    stats.overshoot = std::max(stats.overshoot, flows.back().overshoot);
+  }
   stats.decision_ns_p50 = decision_ns_.Quantile(0.5);
   stats.decision_ns_p99 = decision_ns_.Quantile(0.99);
   std::vector<GroupRunStats> groups;
@@ -351,7 +445,7 @@ void Dispatcher::PublishStats() {
     const estimate::Calibration calibration =
         rooms_.estimator->CalibrationOf(base::GroupId{g});
     if (calibration.runs == 0 && runs.failures == 0) continue;
-    groups.push_back({base::GroupId{g}, runs.failures,
+    groups.push_back({base::GroupId{g}, runs.failures, runs.hung, runs.disabled,
                       Duration(runs.actual_ns.Quantile(0.5)),
                       Duration(runs.actual_ns.Quantile(0.99)), calibration});
   }
@@ -359,6 +453,7 @@ void Dispatcher::PublishStats() {
   base::MutexLock lock(&stats_mu_);
   published_ = stats;
   published_groups_ = std::move(groups);
+  published_flows_ = std::move(flows);
 }
 
 DispatcherStats Dispatcher::Stats() const {
@@ -369,6 +464,11 @@ DispatcherStats Dispatcher::Stats() const {
 std::vector<GroupRunStats> Dispatcher::GroupStats() const {
   base::MutexLock lock(&stats_mu_);
   return published_groups_;
+}
+
+std::vector<Guard::FlowState> Dispatcher::FlowStats() const {
+  base::MutexLock lock(&stats_mu_);
+  return published_flows_;
 }
 
 }  // namespace freshline::execute

@@ -17,6 +17,8 @@
 #include "estimate/estimator.h"
 #include "execute/guard.h"
 #include "execute/inline_costs.h"
+#include "execute/reprofiler.h"
+#include "execute/run_watch.h"
 #include "execute/waiting_query.h"
 #include "execute/worker_pool.h"
 #include "featurize/feature_function.h"
@@ -34,9 +36,15 @@ struct DispatcherStats {
   uint64_t rows_computed = 0;
   uint64_t rows_wasted = 0;  // used by no answer, and not newer when committed
   uint64_t failures = 0;
+  uint64_t runs_hung = 0;     // given up; they count as failures too
+  uint64_t rows_refused = 0;  // of groups that are disabled
+  uint64_t reprofiles = 0;    // rows asked for so that estimates stay true
   uint32_t workers_busy = 0;
-  base::Duration guard{};
-  base::Duration overshoot_p999{};
+  uint32_t workers_usable = 0;
+  uint32_t workers_hung = 0;  // threads whose runs were given up, still away
+  uint32_t spares_left = 0;
+  base::Duration guard{};      // the largest of all services
+  base::Duration overshoot{};  // kept for it, the largest of all services
   int64_t decision_ns_p50 = 0;
   int64_t decision_ns_p99 = 0;
 };
@@ -45,6 +53,8 @@ struct DispatcherStats {
 struct GroupRunStats {
   base::GroupId group{};
   uint64_t failures = 0;
+  uint64_t hung = 0;
+  bool disabled = false;
   base::Duration actual_p50{};
   base::Duration actual_p99{};
   estimate::Calibration calibration;
@@ -54,6 +64,12 @@ struct GroupRunStats {
 // jobs, commits what the workers bring home, and sends every answer at its
 // time.
 //
+// A run beyond the bound of RunWatch is given up: its rows count as failed
+// and a spare thread takes the place of the one that hangs. A group that used
+// the last spare is disabled (its rows fail without being tried) until a
+// thread comes back, so that the workers left stay with the others; without a
+// spare there is a worker less.
+//
 // Thread-safety: Submit(), Cancel(), Changed(), guard() and the statistics
 // from any thread; Step() and Run() from the one that drives.
 // Bounds: `inbox_max` messages; a full inbox refuses, it never blocks.
@@ -62,6 +78,8 @@ class Dispatcher {
  public:
   struct Options {
     Guard::Options guard;
+    RunWatch::Options hang;
+    Reprofiler::Options reprofile;
     size_t inbox_max = 10'000;
   };
   struct Rooms {
@@ -75,6 +93,8 @@ class Dispatcher {
     InlineCosts* inline_costs;
     // Index into Revision::sources() of each group, by GroupId.
     std::vector<uint32_t> source_of_group;
+    // Of each flow, by FlowId.
+    std::vector<base::Duration> slo_of_flow = {};
   };
   Dispatcher(Options options, Rooms rooms);
   // Unsent queries are sent as they stand.
@@ -94,9 +114,7 @@ class Dispatcher {
                const schedule::Signals& signals);
 
   // The guard in force, for admission of queries that cannot wait at all.
-  base::Duration guard() const {
-    return base::Duration(guard_ns_.load(std::memory_order_relaxed));
-  }
+  base::Duration guard(base::FlowId flow) const { return guard_.Of(flow); }
 
   // Does all that is due at the clock's now. Returns when to be called next,
   // unless woken before.
@@ -109,6 +127,8 @@ class Dispatcher {
 
   DispatcherStats Stats() const;
   std::vector<GroupRunStats> GroupStats() const;
+  // By FlowId.
+  std::vector<Guard::FlowState> FlowStats() const;
 
  private:
   struct Message {
@@ -122,7 +142,14 @@ class Dispatcher {
   };
   struct GroupRuns {
     uint64_t failures = 0;
+    uint64_t hung = 0;
+    bool disabled = false;
     base::Histogram actual_ns;
+  };
+  // A job that was started and must not run.
+  struct Stillborn {
+    base::JobId job{};
+    std::vector<base::RowId> rows;
   };
 
   void Handle(Message* message);
@@ -135,7 +162,14 @@ class Dispatcher {
   void Settle(const schedule::Action& action);
   void Answer(base::TicketId ticket);
   void SendNow(WaitingQuery* query, base::MonoTime answer_by);
-  void RecordRun(const Job& job);
+  void RecordRun(const Job& job, base::WorkerId worker,
+                 const RunWatch::Run& run);
+  void GiveUpHung();
+  // Tells the policy how many workers there are, if that has changed.
+  void SyncWorkers();
+  // Applies actions until no job was started that must not run.
+  void ApplyOnce();
+  void ReprofileIfDue();
   void PublishStats();
 
   // Constant after construction.
@@ -145,7 +179,6 @@ class Dispatcher {
   // Their own synchronization.
   base::BoundedQueue<Message> inbox_;
   std::atomic<uint64_t> next_ticket_{1};
-  std::atomic<int64_t> guard_ns_;
   std::atomic<bool> stopping_{false};
   std::atomic<uint64_t> refused_full_{0};
 
@@ -165,7 +198,10 @@ class Dispatcher {
   uint64_t decisions_ = 0;
   base::Histogram decision_ns_;
   std::vector<GroupRuns> group_runs_;
-  uint32_t busy_ = 0;
+  RunWatch watch_;
+  Reprofiler reprofiler_;
+  uint32_t workers_told_ = 0;
+  std::vector<Stillborn> stillborn_;
   DispatcherStats own_;
   base::MonoTime next_publish_ = base::kInfinitePast;
   bool unpublished_ = false;
@@ -173,6 +209,7 @@ class Dispatcher {
   mutable base::Mutex stats_mu_;
   DispatcherStats published_ ABSL_GUARDED_BY(stats_mu_);
   std::vector<GroupRunStats> published_groups_ ABSL_GUARDED_BY(stats_mu_);
+  std::vector<Guard::FlowState> published_flows_ ABSL_GUARDED_BY(stats_mu_);
 };
 
 }  // namespace freshline::execute

@@ -35,54 +35,106 @@ ThreadWorkerPool::ThreadWorkerPool(
     : options_(options),
       functions_(functions),
       clock_(clock),
-      dispatcher_(dispatcher) {
+      dispatcher_(dispatcher),
+      ended_(clock) {
+  threads_.reserve(size_t{2} * options_.workers);
+  hung_.reserve(size_t{2} * options_.workers);
   for (uint32_t i = 0; i < options_.workers; ++i) {
-    auto worker = std::make_unique<Worker>(clock);
-    worker->job.rows.resize(options_.batch_max);
-    for (Job::Row& row : worker->job.rows) row.output.reserve(4096);
-    worker->inputs.resize(options_.batch_max);
-    worker->outputs.resize(options_.batch_max);
-    for (const auto& function : functions_) {
-      worker->scratch.push_back(function == nullptr ? nullptr
-                                                    : function->MakeScratch());
-    }
-    workers_.push_back(std::move(worker));
+    places_.push_back(MakeThread());
   }
-  for (uint32_t i = 0; i < options_.workers; ++i) {
-    workers_[i]->thread = std::thread([this, i] { Loop(i); });
-  }
-  for (const auto& worker : workers_) worker->ready.wait(false);
+  for (const auto& worker : threads_) worker->ready.wait(false);
+}
+
+ThreadWorkerPool::Worker* ThreadWorkerPool::MakeThread() {
+  const auto index = static_cast<uint32_t>(threads_.size());
+  threads_.push_back(std::make_unique<Worker>(clock_));
+  Worker* worker = threads_.back().get();
+  worker->job.rows.resize(options_.batch_max);
+  threads_running_.fetch_add(1, std::memory_order_relaxed);
+  worker->thread = std::thread([this, worker, index] { Loop(worker, index); });
+  return worker;
 }
 
 ThreadWorkerPool::~ThreadWorkerPool() {
-  for (const auto& worker : workers_) {
+  Stop(base::Duration::zero());
+  for (const auto& worker : threads_) worker->thread.join();
+}
+
+uint32_t ThreadWorkerPool::Stop(base::Duration patience) {
+  for (const auto& worker : threads_) {
     worker->state.store(State::kStop, std::memory_order_release);
     worker->waker.Wake();
   }
-  for (const auto& worker : workers_) worker->thread.join();
+  const base::MonoTime until = clock_.Now() + patience;
+  while (threads_running_.load(std::memory_order_acquire) > 0 &&
+         clock_.Now() < until) {
+    ended_.WaitUntil(until);
+  }
+  return threads_running_.load(std::memory_order_acquire);
 }
 
-uint32_t ThreadWorkerPool::size() const { return options_.workers; }
-
 Job& ThreadWorkerPool::job(WorkerId worker) {
-  Worker& w = *workers_[base::ToInt(worker)];
-  FRESHLINE_DCHECK(w.state.load() != State::kRunning);
-  return w.job;
+  Worker*& place = places_[base::ToInt(worker)];
+  if (place == nullptr) place = TakeIdle();
+  FRESHLINE_CHECK(place != nullptr);
+  FRESHLINE_DCHECK(place->state.load() != State::kRunning);
+  return place->job;
+}
+
+ThreadWorkerPool::Worker* ThreadWorkerPool::TakeIdle() {
+  if (!idle_.empty()) {
+    Worker* worker = idle_.back();
+    idle_.pop_back();
+    return worker;
+  }
+  for (uint32_t i = usable(); i < size(); ++i) {
+    if (places_[i] != nullptr &&
+        places_[i]->state.load(std::memory_order_acquire) == State::kIdle) {
+      return std::exchange(places_[i], nullptr);
+    }
+  }
+  return nullptr;
 }
 
 void ThreadWorkerPool::Start(WorkerId worker) {
-  Worker& w = *workers_[base::ToInt(worker)];
+  Worker& w = *places_[base::ToInt(worker)];
   FRESHLINE_DCHECK(w.state.load() == State::kIdle);
   w.state.store(State::kRunning, std::memory_order_release);
   w.waker.Wake();
 }
 
+void ThreadWorkerPool::WriteOff(WorkerId worker) {
+  Worker*& place = places_[base::ToInt(worker)];
+  hung_.push_back(std::exchange(place, nullptr));
+  if (idle_.empty() && threads_.size() < size_t{2} * size()) {
+    place = MakeThread();
+  } else {
+    place = TakeIdle();
+  }
+}
+
+void ThreadWorkerPool::ReclaimReturned() {
+  for (size_t i = 0; i < hung_.size();) {
+    Worker* worker = hung_[i];
+    if (worker->state.load(std::memory_order_acquire) != State::kFinished) {
+      ++i;
+      continue;
+    }
+    worker->state.store(State::kIdle, std::memory_order_relaxed);
+    idle_.push_back(worker);
+    hung_[i] = hung_.back();
+    hung_.pop_back();
+  }
+}
+
 std::optional<WorkerId> ThreadWorkerPool::NextFinished() {
+  ReclaimReturned();
   for (uint32_t n = 0; n < options_.workers; ++n) {
     const uint32_t i = (next_scan_ + n) % options_.workers;
-    Worker& w = *workers_[i];
-    if (w.state.load(std::memory_order_acquire) == State::kFinished) {
-      w.state.store(State::kIdle, std::memory_order_relaxed);
+    Worker* w = places_[i];
+    if (w != nullptr &&
+        w->state.load(std::memory_order_acquire) == State::kFinished) {
+      w->state.store(State::kIdle, std::memory_order_relaxed);
       next_scan_ = i + 1;
       return WorkerId{i};
     }
@@ -91,29 +143,38 @@ std::optional<WorkerId> ThreadWorkerPool::NextFinished() {
 }
 
 base::SchedClass ThreadWorkerPool::sched_class(uint32_t i) const {
-  return workers_[i]->sched_class.load();
+  return threads_[i]->sched_class.load();
 }
 
-void ThreadWorkerPool::Loop(uint32_t index) {
-  Worker& worker = *workers_[index];
+void ThreadWorkerPool::Loop(Worker* worker, uint32_t index) {
+  // Before the class is lowered: an idle thread may be long about it.
+  for (Job::Row& row : worker->job.rows) row.output.reserve(4096);
+  worker->inputs.resize(options_.batch_max);
+  worker->outputs.resize(options_.batch_max);
+  for (const auto& function : functions_) {
+    worker->scratch.push_back(function == nullptr ? nullptr
+                                                  : function->MakeScratch());
+  }
   base::PrepareThread(absl::StrCat("worker-", index), /*punctual=*/false);
-  worker.sched_class = base::SetOwnSchedClass(options_.sched_class);
-  worker.ready = true;
-  worker.ready.notify_all();
+  worker->sched_class = base::SetOwnSchedClass(options_.sched_class);
+  worker->ready = true;
+  worker->ready.notify_all();
   while (true) {
-    const State state = worker.state.load(std::memory_order_acquire);
-    if (state == State::kStop) return;
+    const State state = worker->state.load(std::memory_order_acquire);
+    if (state == State::kStop) break;
     if (state != State::kRunning) {
-      worker.waker.WaitUntil(base::kInfiniteFuture);
+      worker->waker.WaitUntil(base::kInfiniteFuture);
       continue;
     }
-    Compute(&worker);
+    Compute(worker);
     // Loses against kStop only.
     State running = State::kRunning;
-    worker.state.compare_exchange_strong(running, State::kFinished,
-                                         std::memory_order_release);
+    worker->state.compare_exchange_strong(running, State::kFinished,
+                                          std::memory_order_release);
     dispatcher_->Wake();
   }
+  threads_running_.fetch_sub(1, std::memory_order_release);
+  ended_.Wake();
 }
 
 void ThreadWorkerPool::Compute(Worker* worker) {

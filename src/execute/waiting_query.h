@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <span>
 
 #include "base/ids.h"
@@ -21,6 +23,8 @@ class WaitingQuery {
   virtual base::FlowId flow() const = 0;
   // When the caller's patience ends; the guard is not yet taken off.
   virtual base::MonoTime deadline() const = 0;
+  // What the caller says it saw last time beyond the server's part; untrusted.
+  virtual std::optional<int64_t> overhead_us() const { return std::nullopt; }
   // Sorted by row, without repeats. Constant.
   virtual std::span<const schedule::Need> needs() const = 0;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -44,25 +45,44 @@ struct Job {
   absl::Status status;
 };
 
-// Runs jobs, one at a time on each worker.
+// Runs jobs, one at a time on each worker. Workers are places, [0, usable):
+// the thread that a place has changes when a run is given up.
 //
 // Thread-safety: called by the dispatcher only.
 class WorkerPool {
  public:
   virtual ~WorkerPool() = default;
 
+  // Places as there were at first, W. Constant.
   virtual uint32_t size() const = 0;
+
+  // Places that can run jobs now. A job on a place beyond goes on, and
+  // another place is short of a thread until it ends: at most `usable` jobs
+  // run at once.
+  virtual uint32_t usable() const = 0;
+  // Runs that were given up and have not ended. There are 2 W threads at
+  // most, so that usable = min(W, 2 W - hung).
+  virtual uint32_t hung() const = 0;
+  uint32_t spares_left() const { return size() - std::min(size(), hung()); }
 
   // The job of an idle worker, to be filled or read.
   // REQUIRES: `worker` is not running.
   virtual Job& job(base::WorkerId worker) = 0;
 
   // Lets the worker compute its job. Never blocks.
+  // REQUIRES: its job was filled; fewer than usable() jobs run.
   virtual void Start(base::WorkerId worker) = 0;
 
   // A worker that has finished since it was started, each once; it is idle
-  // again. The dispatcher's waker is woken whenever one finishes.
+  // again. The dispatcher's waker is woken whenever one finishes. Runs that
+  // were given up are not told of: when they end, hung() sinks, and their
+  // threads wait for work like any other.
   virtual std::optional<base::WorkerId> NextFinished() = 0;
+
+  // Gives up the run of a worker, which is idle from now on. The job belongs
+  // to its thread until that ends, and what it computes is dropped.
+  // REQUIRES: `worker` runs. Cost: where a new thread is made, that (~50 us).
+  virtual void WriteOff(base::WorkerId worker) = 0;
 };
 
 }  // namespace freshline::execute

@@ -203,6 +203,9 @@ class Revision {
     return base::FlowId{static_cast<uint32_t>(contents_.services.size())};
   }
 
+  // The SLO of those queries.
+  base::Duration adhoc_slo() const { return contents_.adhoc_slo; }
+
   // nullptr where there is none of that name. O(1).
   const FeatureService* FindService(absl::string_view name) const;
   const Source* FindSource(absl::string_view name) const;

@@ -76,6 +76,9 @@ class GetFeaturesCall final
     query.received = received_;
     query.caller_deadline = ToMonoTime(context_.raw_deadline());
     if (request_->has_budget_us()) query.budget_us = request_->budget_us();
+    if (request_->has_overhead_us()) {
+      query.overhead_us = request_->overhead_us();
+    }
     if (request_->freshness().has_max_pending()) {
       query.max_pending = request_->freshness().max_pending();
     }
@@ -110,6 +113,8 @@ class GetFeaturesCall final
   void OnAnswer(const serve::Answer& answer) override {
     response_->set_request_id(request_->request_id());
     EncodeAnswer(answer, response_);
+    response_->set_server_us((server_->rooms.clock->Now() - received_).count() /
+                             1000);
     Finish(absl::OkStatus());
   }
   void OnError(const absl::Status& status) override { Finish(status); }

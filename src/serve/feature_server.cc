@@ -178,8 +178,8 @@ std::optional<base::TicketId> FeatureServer::Get(const Query& query,
       std::min(query.received + budget, query.caller_deadline);
   auto pending = std::make_unique<PendingAnswer>(
       this, std::move(draft.answer), CompletionHandle(done), deadline,
-      std::move(draft.stale));
-  if (deadline - rooms_.dispatcher->guard() <= now) {
+      query.overhead_us, std::move(draft.stale));
+  if (deadline - rooms_.dispatcher->guard(query.plan->flow) <= now) {
     pending->SendStale(Obtained::kStaleDeadline);
     return std::nullopt;
   }

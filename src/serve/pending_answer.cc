@@ -9,11 +9,13 @@ using base::Obtained;
 
 PendingAnswer::PendingAnswer(FeatureServer* server, Answer answer,
                              CompletionHandle done, base::MonoTime deadline,
+                             std::optional<int64_t> overhead_us,
                              std::vector<StaleRow> stale)
     : server_(server),
       answer_(std::move(answer)),
       done_(std::move(done)),
       deadline_(deadline),
+      overhead_us_(overhead_us),
       places_(std::move(stale)) {
   std::sort(places_.begin(), places_.end(),
             [](const StaleRow& a, const StaleRow& b) {

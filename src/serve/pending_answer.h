@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -25,10 +26,12 @@ class PendingAnswer final : public execute::WaitingQuery {
  public:
   // `stale` is not empty, in any order.
   PendingAnswer(FeatureServer* server, Answer answer, CompletionHandle done,
-                base::MonoTime deadline, std::vector<StaleRow> stale);
+                base::MonoTime deadline, std::optional<int64_t> overhead_us,
+                std::vector<StaleRow> stale);
 
   base::FlowId flow() const override { return answer_.plan().flow; }
   base::MonoTime deadline() const override { return deadline_; }
+  std::optional<int64_t> overhead_us() const override { return overhead_us_; }
   std::span<const schedule::Need> needs() const override { return needs_; }
   bool SatisfiedBy(size_t need, const table::StoredRow& row) const override;
   void Patch(size_t need, const table::StoredRow& row, uint32_t pending,
@@ -44,6 +47,7 @@ class PendingAnswer final : public execute::WaitingQuery {
   Answer answer_;
   CompletionHandle done_;
   const base::MonoTime deadline_;
+  const std::optional<int64_t> overhead_us_;
   std::vector<StaleRow> places_;       // sorted by row
   std::vector<schedule::Need> needs_;  // distinct rows of places_
   std::vector<size_t> first_place_;    // needs_.size() + 1 entries

@@ -23,6 +23,8 @@ struct Query {
   base::MonoTime received;
   base::MonoTime caller_deadline = base::kInfiniteFuture;
   std::optional<int64_t> budget_us;
+  // What the caller saw last time beyond the server's part. Untrusted.
+  std::optional<int64_t> overhead_us;
   // A stored row within these is good enough.
   std::optional<uint32_t> max_pending;
   std::optional<int64_t> max_age_us;

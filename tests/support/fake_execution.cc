@@ -22,19 +22,37 @@ absl::Status CountingFunction::Compute(
 }
 
 FakeWorkerPool::FakeWorkerPool(uint32_t workers, size_t batch_max)
-    : jobs_(workers), running_(workers, false) {
-  for (execute::Job& job : jobs_) job.rows.resize(batch_max);
+    : batch_max_(batch_max), running_(workers, false) {
+  for (uint32_t i = 0; i < workers; ++i) {
+    jobs_.push_back(std::make_unique<execute::Job>());
+    jobs_.back()->rows.resize(batch_max);
+  }
 }
 
 execute::Job& FakeWorkerPool::job(base::WorkerId worker) {
   FRESHLINE_CHECK(!running_[base::ToInt(worker)]);
-  return jobs_[base::ToInt(worker)];
+  return *jobs_[base::ToInt(worker)];
+}
+
+uint32_t FakeWorkerPool::busy() const {
+  return static_cast<uint32_t>(
+      std::count(running_.begin(), running_.end(), true));
 }
 
 void FakeWorkerPool::Start(base::WorkerId worker) {
   FRESHLINE_CHECK(!running_[base::ToInt(worker)]);
+  FRESHLINE_CHECK(busy() < usable());
   running_[base::ToInt(worker)] = true;
   ++started_;
+}
+
+void FakeWorkerPool::WriteOff(base::WorkerId worker) {
+  const size_t i = base::ToInt(worker);
+  FRESHLINE_CHECK(running_[i]);
+  given_up_.push_back(std::move(jobs_[i]));
+  jobs_[i] = std::make_unique<execute::Job>();
+  jobs_[i]->rows.resize(batch_max_);
+  running_[i] = false;
 }
 
 std::optional<base::WorkerId> FakeWorkerPool::NextFinished() {
@@ -46,7 +64,7 @@ std::optional<base::WorkerId> FakeWorkerPool::NextFinished() {
 
 void FakeWorkerPool::Finish(uint32_t worker, base::Duration run_time) {
   FRESHLINE_CHECK(running_[worker]);
-  execute::Job& job = jobs_[worker];
+  execute::Job& job = *jobs_[worker];
   const std::unique_ptr<featurize::Scratch> scratch =
       job.function->MakeScratch();
   std::vector<featurize::Input> inputs;
@@ -65,12 +83,14 @@ void FakeWorkerPool::Finish(uint32_t worker, base::Duration run_time) {
 FakeQuery::FakeQuery(FakeClock* clock, base::MonoTime deadline,
                      std::vector<schedule::Need> needs,
                      std::shared_ptr<QueryOutcome> outcome,
-                     base::Duration send_cost)
+                     base::Duration send_cost,
+                     std::optional<int64_t> overhead_us)
     : clock_(clock),
       deadline_(deadline),
       needs_(std::move(needs)),
       outcome_(std::move(outcome)),
-      send_cost_(send_cost) {
+      send_cost_(send_cost),
+      overhead_us_(overhead_us) {
   outcome_->rows.resize(needs_.size());
 }
 

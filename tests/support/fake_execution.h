@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -60,9 +61,18 @@ class FakeWorkerPool final : public execute::WorkerPool {
   FakeWorkerPool(uint32_t workers, size_t batch_max);
 
   uint32_t size() const override { return static_cast<uint32_t>(jobs_.size()); }
+  uint32_t usable() const override {
+    return std::min(size(), 2 * size() - hung());
+  }
+  uint32_t hung() const override {
+    return static_cast<uint32_t>(given_up_.size());
+  }
   execute::Job& job(base::WorkerId worker) override;
   void Start(base::WorkerId worker) override;
   std::optional<base::WorkerId> NextFinished() override;
+  void WriteOff(base::WorkerId worker) override;
+  // The oldest run that was given up ends.
+  void Return() { given_up_.pop_front(); }
 
   bool running(uint32_t worker) const { return running_[worker]; }
   uint64_t started() const { return started_; }
@@ -71,7 +81,10 @@ class FakeWorkerPool final : public execute::WorkerPool {
   void Finish(uint32_t worker, base::Duration run_time);
 
  private:
-  std::vector<execute::Job> jobs_;
+  uint32_t busy() const;
+  std::vector<std::unique_ptr<execute::Job>> jobs_;
+  std::deque<std::unique_ptr<execute::Job>> given_up_;
+  const size_t batch_max_;
   std::vector<bool> running_;
   std::deque<base::WorkerId> finished_;
   uint64_t started_ = 0;
@@ -96,11 +109,13 @@ class FakeQuery final : public execute::WaitingQuery {
   FakeQuery(FakeClock* clock, base::MonoTime deadline,
             std::vector<schedule::Need> needs,
             std::shared_ptr<QueryOutcome> outcome,
-            base::Duration send_cost = {});
+            base::Duration send_cost = {},
+            std::optional<int64_t> overhead_us = {});
   ~FakeQuery() override { outcome_->destroyed = true; }
 
   base::FlowId flow() const override { return base::FlowId{0}; }
   base::MonoTime deadline() const override { return deadline_; }
+  std::optional<int64_t> overhead_us() const override { return overhead_us_; }
   std::span<const schedule::Need> needs() const override { return needs_; }
   bool SatisfiedBy(size_t need, const table::StoredRow& row) const override {
     return row.as_of.sequence >= needs_[need].want;
@@ -118,6 +133,7 @@ class FakeQuery final : public execute::WaitingQuery {
   const std::vector<schedule::Need> needs_;
   const std::shared_ptr<QueryOutcome> outcome_;
   const base::Duration send_cost_;
+  const std::optional<int64_t> overhead_us_;
 };
 
 }  // namespace freshline::test

@@ -54,9 +54,13 @@ constexpr Range kBatchMax = {1, 1, 64};
 constexpr Range kInlineCostUsMax = {200, 0, 100'000};
 constexpr Range kQuarantineFailures = {5, 1, kMillion};
 constexpr Range kFailureBackoffMs = {1000, 0, kHourMs};
+constexpr Range kViolationBudgetPpm = {100, 1, 100'000};
+constexpr Range kHangFactor = {20, 2, kMillion};
+constexpr Range kHangFloorMs = {2000, 10, kHourMs};
 constexpr Range kProfileRuns = {20, 0, 1000};
 constexpr Range kHalfLifeRuns = {64, 1, kMillion};
 constexpr Range kProbeIntervalMs = {100, 1, kHourMs};
+constexpr Range kReprofileAfterS = {600, 0, 86'400};
 constexpr Range kKeysMax = {10'000'000, 1, 1'000'000'000};
 constexpr Range kTableBytesMax = {4 * kGiB, kMiB, kGiB << 20};
 constexpr Range kShards = {64, 1, 1024};
@@ -161,6 +165,11 @@ SchedulerConfig ReadScheduler(const Section& in, const v1::Scheduler& from,
       in.Count(FRESHLINE_FIELD(quarantine_failures), kQuarantineFailures);
   out.failure_backoff =
       Millis(in.Time(FRESHLINE_FIELD(failure_backoff_ms), kFailureBackoffMs));
+  out.violation_budget_ppm =
+      in.Count(FRESHLINE_FIELD(violation_budget_ppm), kViolationBudgetPpm);
+  out.hang_factor = in.Count(FRESHLINE_FIELD(hang_factor), kHangFactor);
+  out.hang_floor =
+      Millis(in.Time(FRESHLINE_FIELD(hang_floor_ms), kHangFloorMs));
   return out;
 }
 
@@ -170,6 +179,8 @@ EstimatorConfig ReadEstimator(const Section& in, const v1::Estimator& from) {
   out.half_life_runs = in.Count(FRESHLINE_FIELD(half_life_runs), kHalfLifeRuns);
   out.probe_interval =
       Millis(in.Time(FRESHLINE_FIELD(probe_interval_ms), kProbeIntervalMs));
+  out.reprofile_after = std::chrono::seconds(
+      in.Time(FRESHLINE_FIELD(reprofile_after_s), kReprofileAfterS));
   return out;
 }
 

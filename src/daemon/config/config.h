@@ -46,6 +46,9 @@ struct SchedulerConfig {
   base::Duration inline_cost_max{};
   uint32_t quarantine_failures = 0;
   base::Duration failure_backoff{};
+  uint32_t violation_budget_ppm = 0;
+  uint32_t hang_factor = 0;
+  base::Duration hang_floor{};
   friend bool operator==(const SchedulerConfig&,
                          const SchedulerConfig&) = default;
 };
@@ -54,6 +57,7 @@ struct EstimatorConfig {
   uint32_t profile_runs = 0;
   uint32_t half_life_runs = 0;
   base::Duration probe_interval{};
+  base::Duration reprofile_after{};  // 0: never
   friend bool operator==(const EstimatorConfig&,
                          const EstimatorConfig&) = default;
 };

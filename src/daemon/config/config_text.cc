@@ -35,6 +35,9 @@ void PrintScheduler(const SchedulerConfig& from, v1::Scheduler* out) {
   out->set_inline_cost_us_max(Micros(from.inline_cost_max));
   out->set_quarantine_failures(from.quarantine_failures);
   out->set_failure_backoff_ms(Millis(from.failure_backoff));
+  out->set_violation_budget_ppm(from.violation_budget_ppm);
+  out->set_hang_factor(from.hang_factor);
+  out->set_hang_floor_ms(Millis(from.hang_floor));
 }
 
 void PrintRpc(const RpcConfig& from, v1::Rpc* out) {
@@ -80,6 +83,8 @@ std::string PrintConfig(const DaemonConfig& config) {
   estimator->set_profile_runs(config.estimator.profile_runs);
   estimator->set_half_life_runs(config.estimator.half_life_runs);
   estimator->set_probe_interval_ms(Millis(config.estimator.probe_interval));
+  estimator->set_reprofile_after_s(Millis(config.estimator.reprofile_after) /
+                                   1000);
 
   google::protobuf::TextFormat::Printer printer;
   printer.SetUseUtf8StringEscaping(true);

@@ -190,9 +190,13 @@ TEST(ConfigTest, EveryNumberHasARange) {
       {"scheduler", "inline_cost_us_max", 0, 100000},
       {"scheduler", "quarantine_failures", 1, 1000000},
       {"scheduler", "failure_backoff_ms", 0, 3600000},
+      {"scheduler", "violation_budget_ppm", 1, 100000},
+      {"scheduler", "hang_factor", 2, 1000000},
+      {"scheduler", "hang_floor_ms", 10, 3600000},
       {"estimator", "profile_runs", 0, 1000},
       {"estimator", "half_life_runs", 1, 1000000},
       {"estimator", "probe_interval_ms", 1, 3600000},
+      {"estimator", "reprofile_after_s", 0, 86400},
       {"table", "keys_max", 1, 1000000000},
       {"table", "bytes_max", 1 << 20, uint64_t{1} << 50},
       {"table", "shards", 1, 1024},
@@ -267,8 +271,12 @@ TEST(ConfigTest, PrintedConfigurationIsCompleteAndReadsBackEqual) {
         guard_overshoot_max_us: 8 tickets_max: 9 background_rows_max: 10
         background: false batch_max: 11 inline_cost_us_max: 12
         quarantine_failures: 13 failure_backoff_ms: 14
+        violation_budget_ppm: 37 hang_factor: 38 hang_floor_ms: 39
       }
-      estimator { profile_runs: 15 half_life_runs: 16 probe_interval_ms: 17 }
+      estimator {
+        profile_runs: 15 half_life_runs: 16 probe_interval_ms: 17
+        reprofile_after_s: 40
+      }
       table { keys_max: 18 bytes_max: 1900000 shards: 32 }
       ingest { future_us_max: 20 producers_max: 21 }
       rpc {
