@@ -261,6 +261,43 @@ TEST_F(DaemonTest, ReportsItsStatus) {
               test::StatusIs(StatusCode::kNotFound, HasSubstr("no service")));
 }
 
+TEST_F(DaemonTest, LearnsAGuardForEachServiceFromWhatCallersReport) {
+  Start(Config("rees46.textproto"));
+  uint64_t number = 0;
+  const auto ask = [&](const std::string& service, int64_t overhead_us) {
+    v1::GetFeaturesRequest request =
+        FeatureRequest(service)
+            .Entity("user_id", {7})
+            .AddEvents(Click(7, SomeItem(0), ++number))
+            .Budget(std::chrono::seconds(5))
+            .proto();
+    request.set_overhead_us(overhead_us);
+    const auto answer = client_->GetFeatures(FeatureRequest(request));
+    ASSERT_THAT(answer, test::IsOk());
+    EXPECT_GT(answer->proto().server_us(), 0);
+  };
+  for (int i = 0; i < 120; ++i) ask("recommend", 3000);
+  for (const int64_t report : {int64_t{-1}, INT64_MIN, INT64_MAX}) {
+    ask("recommend", report);
+  }
+  v1::ServiceStatus recommend;
+  v1::ServiceStatus profile;
+  while (recommend.waited() < 123) {  // published ten times a second
+    const auto status = client_->GetStatus();
+    ASSERT_THAT(status, test::IsOk());
+    EXPECT_TRUE(status->proto().degraded().empty());
+    for (const v1::ServiceStatus& s : status->proto().services()) {
+      if (s.service() == "recommend") recommend = s;
+      if (s.service() == "profile") profile = s;
+    }
+  }
+  EXPECT_EQ(recommend.overhead_reports(), 120U);
+  EXPECT_EQ(recommend.overhead_implausible(), 3U);
+  EXPECT_GT(recommend.overhead_us(), 2700);
+  EXPECT_GE(recommend.guard_us(), recommend.overhead_us());
+  EXPECT_EQ(profile.guard_us(), 1500);
+}
+
 TEST_F(DaemonTest, PollersAreOrdinaryThreadsWhereAsked) {
   Start(Config("rees46.textproto", "rpc { poller_realtime: false }"));
   const auto status = client_->GetStatus();

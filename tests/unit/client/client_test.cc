@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <optional>
 #include <thread>
+#include <vector>
 
 #include "base/mutex.h"
 #include "freshline/v1/feature_store.pb.h"
@@ -51,6 +53,31 @@ TEST(ClientTest, GetsFeatures) {
   ASSERT_THAT(answer, IsOk());
   EXPECT_EQ(answer->request_id(), "abc");
   EXPECT_EQ(*answer->Int64("echo:key"), 42);
+}
+
+TEST(ClientTest, TellsTheDaemonWhatItsAnswersCostOnTheWay) {
+  std::vector<std::optional<int64_t>> told;
+  FakeFeatureStore store({.get_features = [&](const v1::GetFeaturesRequest& r,
+                                              v1::GetFeaturesResponse* out) {
+    told.emplace_back();
+    if (r.has_overhead_us()) told.back() = r.overhead_us();
+    out->set_server_us(1);
+    return EchoRows(r, out);
+  }});
+  auto client = Connect(store.target());
+  FeatureRequest request("recommend");
+  request.Entity("user_id", {42});
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_THAT(client->GetFeatures(request), IsOk());
+  }
+  v1::GetFeaturesRequest own = request.proto();
+  own.set_overhead_us(77);
+  ASSERT_THAT(client->GetFeatures(FeatureRequest(own)), IsOk());
+  ASSERT_EQ(told.size(), 4U);
+  EXPECT_FALSE(told[0].has_value());
+  EXPECT_GT(told[1].value_or(0), 0);
+  EXPECT_GT(told[2].value_or(0), 0);
+  EXPECT_EQ(told[3], 77);  // what the caller says itself holds
 }
 
 TEST(ClientTest, PushesEventsAndReadsTheirResults) {
