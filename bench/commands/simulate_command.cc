@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -23,6 +24,7 @@
 #include "bench/sim/trace/time_profile.h"
 #include "bench/study/plan.h"
 #include "schedule/policies.h"
+#include "staleness/metric_set.h"
 
 namespace freshline::bench {
 namespace {
@@ -39,6 +41,7 @@ struct Flags {
   std::vector<uint64_t> seeds = {1};
   double gap_ms = 0;
   double guard_ms = 2;
+  std::string metric;
   TimesOptions times;
   std::string study;
   uint32_t threads = 2;
@@ -48,11 +51,13 @@ absl::StatusOr<RunReport> SimulateOne(const Workload& workload, double load,
                                       double superpose,
                                       const ProfiledTimes& times,
                                       const SliceRunOptions& options,
+                                      const std::string& metric,
                                       SimulatedSlice* slice) {
   FRESHLINE_ASSIGN_OR_RETURN(
       SliceRun run, RunSlice(slice->shaped(), times, slice->prepared().models,
                              options, slice->ranker()));
   DescribeSlice(workload, superpose, load, *slice, &run.report);
+  run.report.metric = metric;
   const RunReport& r = run.report;
   Say(absl::StrFormat("%s, load %g, SLO %g ms: actions %016x", r.policy, load,
                       r.slo_ms, run.actions_hash));
@@ -83,6 +88,13 @@ absl::Status SimulateSeed(const Flags& flags,
                           Workload* workload, const SliceFunction& function,
                           const Calibrated& calibrated,
                           std::vector<RunReport>* runs) {
+  std::shared_ptr<const staleness::StalenessMetric> metric;
+  if (!flags.metric.empty()) {
+    FRESHLINE_ASSIGN_OR_RETURN(staleness::StalenessMetric parsed,
+                               staleness::ParseMetric(flags.metric));
+    metric =
+        std::make_shared<const staleness::StalenessMetric>(std::move(parsed));
+  }
   for (const double load : flags.loads) {
     const double superpose =
         load * calibrated.rows_per_second / workload->natural_rate();
@@ -102,9 +114,11 @@ absl::Status SimulateSeed(const Flags& flags,
         options.guard = base::FromMillis(flags.guard_ms);
         options.gap = base::FromMillis(workload->GapOr(flags.gap_ms));
         options.seed = workload->options().seed;
+        options.metric = metric;
         FRESHLINE_ASSIGN_OR_RETURN(
-            RunReport run, SimulateOne(*workload, load, superpose,
-                                       calibrated.times, options, &slice));
+            RunReport run,
+            SimulateOne(*workload, load, superpose, calibrated.times, options,
+                        flags.metric, &slice));
         runs->push_back(std::move(run));
       }
     }
@@ -215,6 +229,9 @@ void AddSimulate(CLI::App* app, const Invocation& call, Run* run) {
   sub->add_option("--guard-ms", f->guard_ms,
                   "Milliseconds before its deadline that an answer leaves")
       ->capture_default_str();
+  sub->add_option("--metric", f->metric,
+                  "What the policies weigh: share (default), pending, age, "
+                  "curve:FILE or sql:EXPRESSION; docs/staleness.md");
   sub->add_option("--workers", f->times.workers,
                   "Virtual workers; so many threads "
                   "are timed at once")

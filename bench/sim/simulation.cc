@@ -133,10 +133,10 @@ uint32_t Simulation::StateOf(RowId row) {
 }
 
 double Simulation::GainOf(const RowState& row, double value) const {
-  if (options_.gain_is_value) return value;
-  return schedule::Gain({options_.metric, value},
-                        {static_cast<uint32_t>(row.events - row.seen), row.seen,
-                         now_ - row.as_of_at});
+  if (options_.metric == nullptr) return value;
+  return value *
+         options_.metric->Gain({static_cast<uint32_t>(row.events - row.seen),
+                                row.seen, now_ - row.as_of_at});
 }
 
 void Simulation::WarmUp() {

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "base/histogram.h"
@@ -10,9 +11,9 @@
 #include "base/job_shape.h"
 #include "base/time.h"
 #include "estimate/estimator.h"
-#include "schedule/gain.h"
 #include "schedule/policies.h"
 #include "schedule/policy.h"
+#include "staleness/metric.h"
 
 // Virtual time: the policy and the estimator of the daemon, driven by arrivals
 // and sampled run times instead of threads and a clock.
@@ -83,10 +84,9 @@ struct SimOptions {
   uint32_t workers = 2;
   base::Duration slo = std::chrono::milliseconds(30);
   base::Duration guard = std::chrono::milliseconds(3);
-  // What the policy is told a refresh is worth: the arrival's true value, or
-  // value times this metric of what is pending.
-  bool gain_is_value = true;
-  schedule::GainMetric metric = schedule::GainMetric::kPendingShare;
+  // What the policy is told a refresh is worth: value times this metric, or
+  // where there is none the arrival's true value.
+  std::shared_ptr<const staleness::StalenessMetric> metric;
   // Runs of each shape and batch size that the estimator is seeded with.
   uint32_t profile_runs = 20;
   std::vector<base::JobShape> profile_shapes;

@@ -29,6 +29,7 @@
 #include "schedule/policies.h"
 #include "serve/change_router.h"
 #include "serve/feature_server.h"
+#include "staleness/metric_set.h"
 #include "table/table.h"
 
 namespace freshline::daemon {
@@ -43,6 +44,7 @@ struct Definitions {
   featurize::ItemTables tables;
   execute::FunctionSet functions;
   execute::FunctionSet approximations;
+  staleness::MetricSet metrics;
 };
 
 absl::StatusOr<Definitions> LoadAll(const DaemonConfig& config) {
@@ -61,6 +63,8 @@ absl::StatusOr<Definitions> LoadAll(const DaemonConfig& config) {
         featurize::MakeApproximation(*d.revision, group.id, d.tables));
     d.approximations.push_back(std::move(approximation));
   }
+  FRESHLINE_ASSIGN_OR_RETURN(
+      d.metrics, staleness::MakeMetrics(*d.revision, config.item_table_dir));
   return d;
 }
 
@@ -192,8 +196,8 @@ void Daemon::Rep::MakeRooms() {
   const std::shared_ptr<const Revision>& revision = definitions.revision;
   const SchedulerConfig& s = config.scheduler;
   router = std::make_unique<serve::ChangeRouter>(serve::ChangeRouter::Rooms{
-      &clock, revision, &table, &definitions.functions, &scratch, &inline_costs,
-      s.inline_cost_max});
+      &clock, revision, &table, &definitions.functions, &definitions.metrics,
+      &scratch, &inline_costs, s.inline_cost_max});
   ingest::EventIngest::Options ingest_options;
   ingest_options.future_us_max = config.ingest.future_max.count() / 1000;
   ingest_options.producers_max = config.ingest.producers_max;
@@ -227,7 +231,7 @@ void Daemon::Rep::MakeRooms() {
                                     s.inline_cost_max},
       serve::FeatureServer::Rooms{
           &clock, revision, &table, ingest.get(), &definitions.functions,
-          &scratch, &inline_costs, dispatcher.get(),
+          &definitions.metrics, &scratch, &inline_costs, dispatcher.get(),
           s.approximate ? &definitions.approximations : nullptr,
           &approximate_scratch, &approximate_costs});
 }

@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "schedule/gain.h"
-
 namespace freshline::execute {
 
 using table::KeyView;
@@ -24,34 +22,17 @@ bool IsFresh(const registry::FeatureGroup& group, const StoredRow& row,
          AgeOf(row, now_us) <= group.max_age;
 }
 
-namespace {
-
-schedule::GainMetric MetricOf(registry::Staleness::Kind kind) {
-  switch (kind) {
-    case registry::Staleness::Kind::kPendingShare:
-      return schedule::GainMetric::kPendingShare;
-    case registry::Staleness::Kind::kPendingEvents:
-      return schedule::GainMetric::kPendingEvents;
-    case registry::Staleness::Kind::kAge:
-      return schedule::GainMetric::kAge;
-  }
-  return schedule::GainMetric::kPendingShare;
-}
-
-}  // namespace
-
 Assessment Assess(const registry::FeatureGroup& group,
                   const featurize::FeatureFunction& function,
-                  const KeyView& key, base::UnixMicros now_us,
-                  featurize::Scratch* scratch) {
+                  const staleness::StalenessMetric& metric, const KeyView& key,
+                  base::UnixMicros now_us, featurize::Scratch* scratch) {
   Assessment result;
   const StoredRow row = key.row(group.id);
   result.signals = key.signals(group.id);
   result.fresh = IsFresh(group, row, result.signals, now_us);
   result.want = std::max(result.signals.newest, row.as_of.sequence);
   if (result.fresh) return result;
-  result.gain = schedule::Gain(
-      {MetricOf(group.staleness.kind), group.staleness.weight},
+  result.gain = metric.Gain(
       {result.signals.pending, result.signals.seen, AgeOf(row, now_us)});
   const table::EventView events = key.events(group.source);
   result.shape = function.Shape(

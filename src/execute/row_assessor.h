@@ -12,6 +12,7 @@
 #include "featurize/feature_function.h"
 #include "registry/revision.h"
 #include "schedule/policy.h"
+#include "staleness/metric.h"
 #include "table/table.h"
 
 namespace freshline::execute {
@@ -99,9 +100,11 @@ base::Duration AgeOf(const table::StoredRow& row, base::UnixMicros now_us);
 bool IsFresh(const registry::FeatureGroup& group, const table::StoredRow& row,
              const table::Signals& signals, base::UnixMicros now_us);
 
-// Assesses one row under its key's lock. Cost: FeatureFunction::Shape().
+// Assesses one row under its key's lock. Cost: FeatureFunction::Shape() and
+// StalenessMetric::Gain().
 Assessment Assess(const registry::FeatureGroup& group,
                   const featurize::FeatureFunction& function,
+                  const staleness::StalenessMetric& metric,
                   const table::KeyView& key, base::UnixMicros now_us,
                   featurize::Scratch* scratch);
 

@@ -104,9 +104,17 @@ struct Feature {
 };
 
 struct Staleness {
-  enum class Kind : uint8_t { kPendingShare, kPendingEvents, kAge };
+  enum class Kind : uint8_t {
+    kPendingShare,
+    kPendingEvents,
+    kAge,
+    kValueCurve,
+    kExpression
+  };
   Kind kind = Kind::kPendingShare;
   double weight = 1;
+  std::string curve_file;  // of kValueCurve
+  std::string expression;  // of kExpression
 };
 
 // A cheaper way to compute the rows of a group.

@@ -262,6 +262,18 @@ class RevisionBuilder {
     return types;
   }
 
+  // A text that stands where the metric's kind needs it, and only there.
+  void CheckOfKind(const FieldPlace& place, const std::string& text,
+                   bool needed, absl::string_view kind) {
+    if (needed && text.empty()) {
+      place.Report(absl::StrCat("is needed for kind ", kind), violations_);
+    } else if (!needed && !text.empty()) {
+      place.Report(
+          absl::StrCat("is for kind ", kind, " only: set that kind or drop it"),
+          violations_);
+    }
+  }
+
   // Everything of a group but what it computes.
   void AddPolicy(const FieldPlace& place, const v1::FeatureGroup& message,
                  FeatureGroup* group) {
@@ -277,9 +289,18 @@ class RevisionBuilder {
     } else {
       where.Field("kind").Report(
           absl::StrCat(static_cast<int>(staleness.kind()),
-                       " is none of PENDING_SHARE, PENDING_EVENTS, AGE"),
+                       " is none of PENDING_SHARE, PENDING_EVENTS, AGE, "
+                       "VALUE_CURVE, EXPRESSION"),
           violations_);
     }
+    group->staleness.curve_file = staleness.curve_file();
+    group->staleness.expression = staleness.expression();
+    CheckOfKind(where.Field("curve_file"), staleness.curve_file(),
+                staleness.kind() == v1::StalenessMetric::VALUE_CURVE,
+                "VALUE_CURVE");
+    CheckOfKind(where.Field("expression"), staleness.expression(),
+                staleness.kind() == v1::StalenessMetric::EXPRESSION,
+                "EXPRESSION");
     group->staleness.weight =
         ReadWeight(where.Field("weight"), staleness.weight(), violations_);
     if (v1::Placement_IsValid(message.placement())) {

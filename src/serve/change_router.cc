@@ -47,7 +47,8 @@ void ChangeRouter::OnEvents(std::span<const ingest::Change> changes) {
           rooms_.table->Read(key_id, [&](const table::KeyView& key) {
             state =
                 execute::Assess(group, *(*rooms_.functions)[base::ToInt(id)],
-                                key, now_us, scratch->of(id));
+                                (*rooms_.metrics)[base::ToInt(id)], key, now_us,
+                                scratch->of(id));
           });
       if (!found || state.fresh) continue;
       dispatcher_->Changed({key_id, id}, state.signals.newest,

@@ -10,6 +10,7 @@
 #include "execute/row_assessor.h"
 #include "ingest/ingest.h"
 #include "registry/revision.h"
+#include "staleness/metric_set.h"
 #include "table/table.h"
 
 namespace freshline::serve {
@@ -27,6 +28,7 @@ class ChangeRouter final : public ingest::ChangeListener {
     std::shared_ptr<const registry::Revision> revision;
     table::Table* table;
     const execute::FunctionSet* functions;
+    const staleness::MetricSet* metrics;
     execute::ScratchPool* scratch;
     execute::InlineCosts* inline_costs;
     base::Duration inline_cost_max;

@@ -359,7 +359,8 @@ bool FeatureServer::TryApproximate(const FeatureGroup& group,
 void FeatureServer::AddNeed(const FeatureGroup& group, const KeyView& key,
                             size_t g, uint32_t row, Draft* draft) {
   const execute::Assessment state =
-      execute::Assess(group, *(*rooms_.functions)[base::ToInt(group.id)], key,
+      execute::Assess(group, *(*rooms_.functions)[base::ToInt(group.id)],
+                      (*rooms_.metrics)[base::ToInt(group.id)], key,
                       draft->now_us, draft->scratch->of(group.id));
   StaleRow stale;
   stale.need.row = {key.id(), group.id};

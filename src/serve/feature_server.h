@@ -21,6 +21,7 @@
 #include "ingest/ingest.h"
 #include "registry/revision.h"
 #include "serve/query.h"
+#include "staleness/metric_set.h"
 #include "table/table.h"
 
 namespace freshline::serve {
@@ -54,6 +55,7 @@ class FeatureServer {
     table::Table* table;
     ingest::EventIngest* ingest;
     const execute::FunctionSet* functions;
+    const staleness::MetricSet* metrics;
     execute::ScratchPool* scratch;
     execute::InlineCosts* inline_costs;
     execute::Dispatcher* dispatcher;

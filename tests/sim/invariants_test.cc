@@ -2,6 +2,7 @@
 // What every policy keeps to in every workload, checked at every step.
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
@@ -16,12 +17,24 @@ namespace freshline::bench {
 namespace {
 
 using base::FromMillis;
+using staleness::StalenessMetric;
 
 struct Workload {
   SimOptions options;
   SyntheticOptions stream;
   ServiceCurve curve;
 };
+
+// None as often as any.
+std::shared_ptr<const StalenessMetric> DrawMetric(base::Rng* rng) {
+  const bool none = rng->Chance(0.5);
+  StalenessMetric metrics[] = {StalenessMetric::PendingShare(),
+                               StalenessMetric::PendingEvents(),
+                               StalenessMetric::Age()};
+  StalenessMetric& drawn = metrics[rng->Below(3)];
+  if (none) return nullptr;
+  return std::make_shared<const StalenessMetric>(std::move(drawn));
+}
 
 Workload Draw(absl::string_view policy, uint64_t seed) {
   base::Rng rng(seed * 7919);
@@ -30,8 +43,7 @@ Workload Draw(absl::string_view policy, uint64_t seed) {
   w.options.workers = static_cast<uint32_t>(1 + rng.Below(4));
   w.options.slo = FromMillis(5 + 60 * rng.Uniform());
   w.options.guard = FromMillis(4 * rng.Uniform());
-  w.options.gain_is_value = rng.Chance(0.5);
-  w.options.metric = static_cast<schedule::GainMetric>(rng.Below(3));
+  w.options.metric = DrawMetric(&rng);
   w.options.profile_runs = static_cast<uint32_t>(rng.Below(2) * 10);
   w.options.seed = seed;
   w.stream.seed = seed;

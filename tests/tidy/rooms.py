@@ -15,7 +15,7 @@ Only src/daemon, the composition root, sees every room.
 
 _BELOW_RPC = (
     "base version registry table ingest featurize featurize/aggregate estimate "
-    "schedule execute serve daemon/config")
+    "staleness schedule execute serve daemon/config")
 
 _SRC = {
     "base": "",
@@ -27,10 +27,12 @@ _SRC = {
     "featurize/aggregate": "base registry table featurize",
     "featurize": "base registry table featurize/aggregate",
     "estimate": "base",
+    # What a refresh is worth: numbers by the time they reach schedule.
+    "staleness": "base registry",
     # Values and explicit times only: no table, no thread, no clock.
     "schedule": "base estimate",
-    "execute": "base registry table featurize estimate schedule",
-    "serve": "base registry table ingest featurize schedule execute",
+    "execute": "base registry table featurize staleness estimate schedule",
+    "serve": "base registry table ingest featurize staleness schedule execute",
     "rpc": "base registry ingest serve protobuf wire grpc",
     "client": "api base protobuf wire grpc",
     "cli": "api base client version protobuf wire grpc",
@@ -46,12 +48,12 @@ _BENCH = {
     "bench/bound": "base",
     "bench/trace": "base",
     # The virtual-time driver is gRPC-free like the policy that it drives.
-    "bench/sim": "base estimate schedule",
+    "bench/sim": "base staleness estimate schedule",
     # Policies for the same engine that the daemon does not have.
     "bench/shelf": "base estimate schedule",
     # The same over slices of traces, with the real functions' run times.
-    "bench/sim/trace": _OFFLINE + " table estimate schedule bench/report "
-                       "bench/sim bench/bound",
+    "bench/sim/trace": _OFFLINE + " table staleness estimate schedule "
+                       "bench/report bench/sim bench/bound",
     "bench/train": "base featurize registry bench/trace",
     "bench/score": "base featurize registry bench/trace bench/train",
     "bench/report": _OFFLINE,
@@ -60,8 +62,8 @@ _BENCH = {
     # To the daemon as its clients see it, never to its rooms.
     "bench/load": "api base bench/stats client protobuf wire grpc",
     "bench/replay": _OFFLINE + " api client bench/report bench/load wire",
-    "bench/commands": _OFFLINE + " api client version estimate schedule "
-                      "bench/report bench/load bench/replay bench/sim "
+    "bench/commands": _OFFLINE + " api client version staleness estimate "
+                      "schedule bench/report bench/load bench/replay bench/sim "
                       "bench/shelf "
                       "bench/sim/trace bench/study wire",
     "bench/micro": _BELOW_RPC + " bench/sim bench/trace bench/train",

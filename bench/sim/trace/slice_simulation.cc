@@ -104,8 +104,10 @@ SimOptions SimOptionsOf(const ShapedSlice& slice,
   sim.workers = options.workers;
   sim.slo = options.slo;
   sim.guard = options.policy.guard ? options.guard : Duration::zero();
-  sim.gain_is_value = false;
-  sim.metric = schedule::GainMetric::kPendingShare;
+  sim.metric = options.metric != nullptr
+                   ? options.metric
+                   : std::make_shared<const staleness::StalenessMetric>(
+                         staleness::StalenessMetric::PendingShare());
   // As the daemon's start-up profile: made-up events, each of its own
   // interest, up to what the function looks at.
   for (uint32_t events = 1; events <= 32; events *= 2) {

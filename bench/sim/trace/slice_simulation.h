@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "bench/sim/trace/slice_function.h"
 #include "bench/sim/trace/time_profile.h"
 #include "schedule/policies.h"
+#include "staleness/metric.h"
 
 // A replay of a slice in virtual time: the clicks and users of the trace, the
 // policy and the estimator of the daemon, run times of the real function, and
@@ -63,6 +65,8 @@ struct SliceRunOptions {
   // Taken off the deadline where the policy has a guard.
   base::Duration guard = std::chrono::milliseconds(2);
   base::Duration gap{};
+  // What the policy weighs; null: the pending share.
+  std::shared_ptr<const staleness::StalenessMetric> metric;
   uint64_t seed = 1;  // of the draws of run times
 };
 

@@ -106,15 +106,16 @@ class ServerTest : public ::testing::Test {
     table_ = std::make_unique<table::Table>(revision_, table::TableOptions{});
     functions_.push_back(std::make_unique<featurize::AggregateFunction>(
         revision_->groups()[0], revision_->sources()[0]));
+    metrics_ = *staleness::MakeMetrics(*revision_, "");
     scratch_ = std::make_unique<execute::ScratchPool>(functions_);
     ingest_ = std::make_unique<ingest::EventIngest>(
         revision_, table_.get(), &clock_, ingest::EventIngest::Options{},
         &blocker_);
     features_ = std::make_unique<serve::FeatureServer>(
         serve::FeatureServer::Options{},
-        serve::FeatureServer::Rooms{&clock_, revision_, table_.get(),
-                                    ingest_.get(), &functions_, scratch_.get(),
-                                    &costs_, /*dispatcher=*/nullptr});
+        serve::FeatureServer::Rooms{
+            &clock_, revision_, table_.get(), ingest_.get(), &functions_,
+            &metrics_, scratch_.get(), &costs_, /*dispatcher=*/nullptr});
     options.listen = {"127.0.0.1:0"};
     options.poller_request_bytes_max = kPollerBytesMax;
     auto server = Server::Start(std::move(options),
@@ -176,6 +177,7 @@ class ServerTest : public ::testing::Test {
   std::shared_ptr<const registry::Revision> revision_;
   std::unique_ptr<table::Table> table_;
   execute::FunctionSet functions_;
+  staleness::MetricSet metrics_;
   execute::InlineCosts costs_{1, std::chrono::microseconds(1)};
   std::unique_ptr<execute::ScratchPool> scratch_;
   Blocker blocker_;

@@ -125,12 +125,13 @@ class FeatureServerTest : public ::testing::Test {
       functions_.push_back(std::make_unique<featurize::AggregateFunction>(
           group, revision_->sources()[group.source]));
     }
+    metrics_ = *staleness::MakeMetrics(*revision_, "");
     scratch_ = std::make_unique<execute::ScratchPool>(functions_);
     policy_ = schedule::MakePolicy(*schedule::FindPolicy("slo_aware"),
                                    &estimator_, {});
-    router_ = std::make_unique<ChangeRouter>(
-        ChangeRouter::Rooms{&clock_, revision_, table_.get(), &functions_,
-                            scratch_.get(), &costs_, microseconds(200)});
+    router_ = std::make_unique<ChangeRouter>(ChangeRouter::Rooms{
+        &clock_, revision_, table_.get(), &functions_, &metrics_,
+        scratch_.get(), &costs_, microseconds(200)});
     ingest_ = std::make_unique<ingest::EventIngest>(
         revision_, table_.get(), &clock_, ingest::EventIngest::Options{},
         router_.get());
@@ -151,7 +152,7 @@ class FeatureServerTest : public ::testing::Test {
     server_ = std::make_unique<FeatureServer>(
         FeatureServer::Options{/*rows_max=*/100, microseconds(200)},
         FeatureServer::Rooms{&clock_, revision_, table_.get(), ingest_.get(),
-                             &functions_, scratch_.get(), &costs_,
+                             &functions_, &metrics_, scratch_.get(), &costs_,
                              dispatcher_.get()});
   }
 
@@ -203,7 +204,7 @@ class FeatureServerTest : public ::testing::Test {
     server_ = std::make_unique<FeatureServer>(
         FeatureServer::Options{/*rows_max=*/100, microseconds(200)},
         FeatureServer::Rooms{&clock_, revision_, table_.get(), ingest_.get(),
-                             &functions_, scratch_.get(), &costs_,
+                             &functions_, &metrics_, scratch_.get(), &costs_,
                              dispatcher_.get(), &approximations_,
                              approximate_scratch_.get(), &approximate_costs_});
   }
@@ -223,6 +224,7 @@ class FeatureServerTest : public ::testing::Test {
   std::shared_ptr<const registry::Revision> revision_;
   std::unique_ptr<table::Table> table_;
   execute::FunctionSet functions_;
+  staleness::MetricSet metrics_;
   std::unique_ptr<execute::ScratchPool> scratch_;
   execute::InlineCosts costs_{3, microseconds(10)};
   estimate::Estimator estimator_;

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "staleness/sql_expression.h"
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/status_matchers.h"
+
+namespace freshline::staleness {
+namespace {
+
+using ::freshline::test::IsOk;
+
+using std::chrono::seconds;
+using ::testing::HasSubstr;
+
+std::optional<double> Value(const std::string& sql, const RowSignals& row) {
+  auto expression = SqlExpression::Compile(sql);
+  EXPECT_THAT(expression, IsOk()) << sql;
+  return expression.ok() ? (*expression)->Evaluate(row) : std::nullopt;
+}
+
+std::string Refusal(const std::string& sql) {
+  const auto expression = SqlExpression::Compile(sql);
+  EXPECT_FALSE(expression.ok()) << sql;
+  return std::string(expression.status().message());
+}
+
+TEST(SqlExpressionTest, SeesEverySignal) {
+  const RowSignals row{3, 9, seconds(7)};
+  EXPECT_EQ(Value("pending", row), 3);
+  EXPECT_EQ(Value("seen", row), 9);
+  EXPECT_EQ(Value("age_s", row), 7);
+  EXPECT_EQ(Value("cold", row), 0);
+  EXPECT_EQ(Value("cold", {3, 0, {}}), 1);
+  EXPECT_EQ(Value("pending * 1.0 / (pending + seen)", row), 0.25);
+  EXPECT_EQ(Value("min(pending, 2) * sqrt(seen) -- a remark", row), 6);
+}
+
+TEST(SqlExpressionTest, HasNoValueWhereThereIsNoSensibleOne) {
+  const RowSignals row{3, 9, seconds(7)};
+  for (const char* sql :
+       {"NULL", "pending / (seen - 9)", "'many'", "x'00'", "-pending",
+        "1e308 * 1e308", "1e308 * 1e308 - 1e308 * 1e308", "ln(0 - seen)",
+        "abs(-9223372036854775807 - 1)"}) {
+    EXPECT_EQ(Value(sql, row), std::nullopt) << sql;
+  }
+}
+
+TEST(SqlExpressionTest, AnErrorSpoilsNoLaterEvaluation) {
+  auto expression =
+      SqlExpression::Compile("abs(-9223372036854775807 - (pending > 1))");
+  ASSERT_THAT(expression, IsOk());
+  EXPECT_EQ((*expression)->Evaluate({2, 1, {}}), std::nullopt);
+  EXPECT_TRUE((*expression)->Evaluate({1, 1, {}}).has_value());
+}
+
+TEST(SqlExpressionTest, UnknownNamesGetTheNearestSignals) {
+  EXPECT_THAT(Refusal("pendng * 2"), HasSubstr("did you mean \"pending\""));
+  EXPECT_THAT(Refusal("\"pendng\" * 2"), HasSubstr("\"pendng\""));
+}
+
+TEST(SqlExpressionTest, RefusesWhatIsNoScalarExpressionOverSignals) {
+  for (const char* sql : {"", "  ", "pending +", "1, 2", "1), (2",
+                          "1; SELECT 1", "?5", ":pending", "1 /*", "(SELECT 1)",
+                          "EXISTS (SELECT 1)", "pending IN (SELECT 1)",
+                          "1) FROM sqlite_master --", "1) UNION SELECT (2"}) {
+    EXPECT_FALSE(SqlExpression::Compile(sql).ok()) << sql;
+  }
+}
+
+TEST(SqlExpressionTest, RefusesWhatCouldAllocateRunLongOrReachOutside) {
+  for (const char* sql :
+       {"length(randomblob(1000000000))", "random()", "hex(zeroblob(100))",
+        "length(printf('%1000000000d', 1))", "load_extension('x')",
+        "'aaaa' LIKE '%a%a%b'", "'aaaa' GLOB '*a*b'", "sum(pending)",
+        "strftime('%s', 'now')", "sqlite_version()",
+        "(WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c) "
+        "SELECT max(x) FROM c)"}) {
+    EXPECT_FALSE(SqlExpression::Compile(sql).ok()) << sql;
+  }
+}
+
+TEST(SqlExpressionTest, RefusesLongTexts) {
+  EXPECT_THAT(Refusal(std::string(SqlExpression::kBytesMax, ' ') + "1"),
+              HasSubstr("at most 1024"));
+}
+
+TEST(SqlExpressionTest, TheStepsOfManyEvaluationsAreNotAddedUp) {
+  auto expression = SqlExpression::Compile("pending + seen");
+  ASSERT_THAT(expression, IsOk());
+  for (uint32_t i = 0; i < 20000; ++i) {
+    ASSERT_EQ((*expression)->Evaluate({i, 1, {}}), i + 1.0);
+  }
+}
+
+TEST(SqlExpressionTest, ServesThreadsAtOnce) {
+  auto expression = SqlExpression::Compile("pending * seen");
+  ASSERT_THAT(expression, IsOk());
+  std::atomic<int> wrong = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (uint32_t t = 1; t <= 4; ++t) {
+      threads.emplace_back([&, t] {
+        for (uint32_t i = 0; i < 500; ++i) {
+          if ((*expression)->Evaluate({i, t, {}}) != i * t) ++wrong;
+        }
+      });
+    }
+  }
+  EXPECT_EQ(wrong, 0);
+}
+
+}  // namespace
+}  // namespace freshline::staleness
