@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "freshline/v1/feature_store.grpc.pb.h"
 #include "freshline/v1/operations.grpc.pb.h"
 #include "rpc/call.h"
+#include "rpc/grpc_status.h"
 #include "rpc/health.h"
 #include "rpc/intake.h"
 #include "rpc/server.h"
@@ -87,7 +89,17 @@ class EventCall : public UnaryCall<Request, Response> {
     server_->last_call.store(received_, std::memory_order_relaxed);
     counted_ = true;
     server_->in_flight.fetch_add(1, std::memory_order_relaxed);
-    if (const absl::Status s = Accept(); !s.ok()) this->Finish(s);
+    const absl::Status s = Accept();
+    if (s.ok()) return;
+    if (absl::IsResourceExhausted(s)) AddRetryHint();
+    this->Finish(s);
+  }
+
+  void AddRetryHint() {
+    const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(
+        server_->options.retry_after);
+    this->context_.AddTrailingMetadata(
+        kRetryPushbackKey, absl::StrCat(std::max<int64_t>(wait.count(), 1)));
   }
 
   absl::Status Accept() {

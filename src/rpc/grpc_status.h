@@ -11,4 +11,9 @@ namespace freshline::rpc {
 // numbers; messages are cut to 4 KiB, because they travel as metadata.
 grpc::Status ToGrpcStatus(const absl::Status& status);
 
+// Trailing metadata of a refusal: the milliseconds after which to send the
+// request again, in decimal. gRPC's own name for it ("server pushback" in its
+// proposal A6, client retries): clients with a retry policy obey it unasked.
+inline constexpr char kRetryPushbackKey[] = "grpc-retry-pushback-ms";
+
 }  // namespace freshline::rpc

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -29,6 +30,9 @@ struct ServerOptions {
   uint32_t poller_request_bytes_max = 8 << 10;
   uint32_t intake_bytes_max = 64 << 20;
   uint32_t memory_quota_bytes = 256 << 20;
+  // What a request refused with RESOURCE_EXHAUSTED is told to wait before it
+  // is sent again: whole milliseconds, 1 at least.
+  base::Duration retry_after = std::chrono::milliseconds(100);
   bool reflection = true;
 };
 
@@ -44,7 +48,9 @@ struct ServerOptions {
 // Lifecycle: Start() serves; Drain(), then destroy. All of the rooms outlive
 // the server.
 // Limits: every one of ServerOptions, plus keepalive and no decompression; a
-// port in use is an error, never shared.
+// port in use is an error, never shared. What is refused with
+// RESOURCE_EXHAUSTED carries retry_after as trailing metadata, under
+// kRetryPushbackKey (rpc/grpc_status.h).
 class Server {
  public:
   struct Rooms {

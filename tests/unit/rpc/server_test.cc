@@ -2,6 +2,7 @@
 #include "rpc/server.h"
 
 #include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
 #include <latch>
@@ -17,8 +18,9 @@
 #include "client/raw_client.h"
 #include "featurize/aggregate/aggregate.h"
 #include "freshline/client.h"
-#include "freshline/v1/feature_store.pb.h"
+#include "freshline/v1/feature_store.grpc.pb.h"
 #include "registry/validate.h"
+#include "rpc/grpc_status.h"
 #include "tests/support/status_matchers.h"
 
 namespace freshline::rpc {
@@ -138,6 +140,32 @@ class ServerTest : public ::testing::Test {
     client::RawOptions options;
     options.target = target();
     return *client::RawClient::Create(options);
+  }
+
+  static v1::GetFeaturesRequest WireQuery(absl::string_view service, int n) {
+    v1::GetFeaturesRequest request;
+    request.set_feature_service(std::string(service));
+    auto* key = request.add_entities();
+    key->set_name("user_id");
+    for (int i = 0; i < n; ++i) {
+      key->mutable_values()->mutable_int64s()->add_values(2);
+    }
+    return request;
+  }
+  // Sends a request that must come back with `code`. Returns: the retry hint
+  // of the refusal, "" without one.
+  std::string Refused(const v1::GetFeaturesRequest& request,
+                      grpc::StatusCode code) const {
+    const auto stub = v1::FeatureStore::NewStub(
+        grpc::CreateChannel(target(), grpc::InsecureChannelCredentials()));
+    grpc::ClientContext context;
+    v1::GetFeaturesResponse response;
+    const grpc::Status status = stub->GetFeatures(&context, request, &response);
+    EXPECT_EQ(status.error_code(), code) << status.error_message();
+    const auto& trailing = context.GetServerTrailingMetadata();
+    const auto hint = trailing.find(kRetryPushbackKey);
+    if (hint == trailing.end()) return "";
+    return {hint->second.data(), hint->second.size()};
   }
 
   // Clicks of `user` with the sequences from `first` on, of a producer unless
@@ -265,6 +293,33 @@ TEST_F(ServerTest, RefusesLargeRequestsBeyondTheIntakesBytes) {
       << "nothing of a refused request is applied";
   blocker_.Open();
   EXPECT_THAT(blocking.Wait(), IsOk());
+}
+
+TEST_F(ServerTest, RefusalsForLoadSayWhenToTryAgain) {
+  ServerOptions options;
+  options.intake_bytes_max = 1024;
+  options.retry_after = std::chrono::milliseconds(250);
+  Start(options);
+  Future<PushAnswer> blocking;
+  BlockIntake(&blocking);
+  EXPECT_EQ(Refused(WireQuery("s", 500), grpc::StatusCode::RESOURCE_EXHAUSTED),
+            "250");
+  EXPECT_EQ(Refused(WireQuery("nobody", 1), grpc::StatusCode::NOT_FOUND), "")
+      << "trying again would not help";
+  blocker_.Open();
+  EXPECT_THAT(blocking.Wait(), IsOk());
+}
+
+TEST_F(ServerTest, RequestsBeyondThoseInFlightAreToldWhenToTryAgain) {
+  ServerOptions options;
+  options.requests_in_flight_max = 0;
+  options.retry_after = std::chrono::microseconds(1);
+  Start(options);
+  EXPECT_EQ(Refused(WireQuery("s", 1), grpc::StatusCode::RESOURCE_EXHAUSTED),
+            "1")
+      << "0 would ask for no wait at all";
+  server_->BeginDrain();
+  EXPECT_EQ(Refused(WireQuery("s", 1), grpc::StatusCode::UNAVAILABLE), "");
 }
 
 TEST_F(ServerTest, LargeRequestsGetErrorsAsPreciseAsSmallOnes) {
