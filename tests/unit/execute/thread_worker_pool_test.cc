@@ -178,6 +178,9 @@ TEST_F(HungWorkerTest, ASpareTakesThePlaceAndTheLateRunIsDropped) {
 }
 
 TEST_F(HungWorkerTest, PlacesShrinkWithoutSparesAndGrowAgain) {
+  // Before the pool, whose threads use them until it ends.
+  test::Latch again;
+  const BlockingFunction blocking(&again);
   ThreadWorkerPool pool({2, 1, base::SchedClass::kNormal}, functions_,
                         base::Clock::Real(), &waker_);
   Hang(&pool, 0);
@@ -196,8 +199,6 @@ TEST_F(HungWorkerTest, PlacesShrinkWithoutSparesAndGrowAgain) {
     ExpectWorks(&pool, 1);
   }
   // Threads that came back are spares: they hang as well as others.
-  test::Latch again;
-  const BlockingFunction blocking(&again);
   for (int i = 0; i < 4; ++i) {
     Job& job = pool.job(WorkerId{0});
     job.group = group_.id;
