@@ -25,7 +25,8 @@
                               policy(SlackDomain) policy(OursLessPrice)       \
                                   policy(OursLessBackground)                  \
                                       policy(OursLessGuard)                   \
-                                          policy(OursLessAdmission)
+                                          policy(OursLessFairness)            \
+                                              policy(OursLessAdmission)
 
 namespace freshline::bench {
 

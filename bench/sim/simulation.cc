@@ -69,6 +69,8 @@ class Simulation {
     double value = 0;
     bool counted = false;
     uint64_t number = 0;  // among the counted
+    base::FlowId flow{};
+    Duration slo{};
     uint64_t events = 0;  // of the key when it came
     // The row that was stored then: what it gets, unless it is refreshed.
     uint64_t seen = 0;
@@ -86,6 +88,7 @@ class Simulation {
       std::priority_queue<Timed, std::vector<Timed>, std::greater<>>;
 
   void WarmUp();
+  SimFlow& FlowOf(base::FlowId flow);
   uint32_t StateOf(RowId row);
   double GainOf(const RowState& row, double value) const;
   void Take(const SimArrival& arrival);
@@ -121,6 +124,12 @@ class Simulation {
   SimResult result_;
   CoverageWindows coverage_;
 };
+
+SimFlow& Simulation::FlowOf(base::FlowId flow) {
+  const uint32_t index = base::ToInt(flow);
+  if (index >= result_.flows.size()) result_.flows.resize(index + 1);
+  return result_.flows[index];
+}
 
 uint32_t Simulation::StateOf(RowId row) {
   const auto [it, made] =
@@ -163,11 +172,15 @@ void Simulation::Take(const SimArrival& arrival) {
   }
   if (!arrival.query) return;
   const bool counted = arrival.at >= options_.warm_up;
-  Query query{slot,          now_,     row.newest,
-              arrival.value, counted,  result_.queries,
-              row.events,    row.seen, row.as_of_at};
+  const Duration slo =
+      arrival.slo > Duration::zero() ? arrival.slo : options_.slo;
+  Query query{slot,          now_,        row.newest,
+              arrival.value, counted,     result_.queries,
+              arrival.flow,  slo,         row.events,
+              row.seen,      row.as_of_at};
   if (counted) {
     ++result_.queries;
+    ++FlowOf(arrival.flow).queries;
     if (options_.keep_outcomes) result_.outcomes.emplace_back();
   }
   if (row.as_of >= row.newest) {
@@ -183,9 +196,8 @@ void Simulation::Take(const SimArrival& arrival) {
       {base::Fidelity::kFull, GainOf(row, arrival.value), arrival.shape});
   const TicketId id{next_ticket_++};
   waiting_[id] = query;
-  policy_->Arrive(
-      {id, base::FlowId{0}, now_ + options_.slo - options_.guard, {&need, 1}},
-      now_, &actions_);
+  policy_->Arrive({id, arrival.flow, now_ + slo - options_.guard, {&need, 1}},
+                  now_, &actions_);
   Apply();
   if (arrival.patience > Duration::zero()) {
     departures_.push({now_ + arrival.patience, base::ToInt(id)});
@@ -197,14 +209,20 @@ void Simulation::Answered(const Query& query) {
   const RowState& row = rows_[query.row];
   ++result_.answered;
   ++result_.obtained[static_cast<size_t>(query.how)];
-  if (now_ - query.at > options_.slo) ++result_.late;
+  SimFlow& flow = FlowOf(query.flow);
+  ++flow.answered;
+  const bool late = now_ - query.at > query.slo;
+  result_.late += late;
+  flow.late += late;
   result_.value_offered += query.value;
+  flow.value_offered += query.value;
   // A row that a job brought but that the query did not wait for is in the
   // store, not in the answer.
   const bool refreshed = query.how == Obtained::kRefreshed;
   const uint64_t seen = refreshed ? row.seen : query.seen;
   if (refreshed || query.how == Obtained::kAlreadyFresh) {
     result_.value_captured += query.value;
+    flow.value_captured += query.value;
   }
   result_.latency_ns.Record((now_ - query.at).count());
   result_.pending.Record(static_cast<int64_t>(row.events - seen));
@@ -413,8 +431,8 @@ SimResult RunSimulation(const SimOptions& options, SimStream* stream,
                         const SimServiceTimes& service_times) {
   estimate::Estimator estimator(options.estimator);
   SeedEstimator(options, service_times, &estimator);
-  const std::unique_ptr<schedule::Policy> policy =
-      schedule::MakePolicy(options.policy, &estimator, options.groups);
+  const std::unique_ptr<schedule::Policy> policy = schedule::MakePolicy(
+      options.policy, &estimator, options.groups, options.flows);
   return RunSimulation(options, stream, service_times, policy.get(),
                        &estimator);
 }

@@ -31,6 +31,8 @@ struct SimArrival {
   double value = 1;
   // The caller goes away so long after `at`; 0: never.
   base::Duration patience{};
+  base::FlowId flow{};   // whose query it is
+  base::Duration slo{};  // of the query; 0: SimOptions::slo
 };
 
 class SimStream {
@@ -80,6 +82,7 @@ struct SimOutcome {
 struct SimOptions {
   schedule::PolicyConfig policy;
   std::vector<schedule::GroupTraits> groups;
+  std::vector<schedule::FlowTraits> flows;
   estimate::Estimator::Options estimator;
   uint32_t workers = 2;
   base::Duration slo = std::chrono::milliseconds(30);
@@ -96,6 +99,20 @@ struct SimOptions {
   // Whether SimResult::outcomes is wanted.
   bool keep_outcomes = false;
   uint64_t seed = 1;
+};
+
+// The queries of one flow. The worker time that it got is
+// SimResult::policy.flow_service.
+struct SimFlow {
+  uint64_t queries = 0;
+  uint64_t answered = 0;
+  uint64_t late = 0;
+  double value_offered = 0;
+  double value_captured = 0;
+
+  double captured_share() const {
+    return value_offered > 0 ? value_captured / value_offered : 0;
+  }
 };
 
 struct SimResult {
@@ -119,6 +136,7 @@ struct SimResult {
   // Its share within p99 by windows of runs, oldest first: CoverageWindows.
   std::vector<double> p99_coverage_windows;
   schedule::PolicyStats policy;
+  std::vector<SimFlow> flows;        // by FlowId, up to the last one seen
   std::vector<SimOutcome> outcomes;  // of the queries, in order of arrival
   // Of every action in order, with its time: equal runs have equal hashes.
   uint64_t actions_hash = 0;

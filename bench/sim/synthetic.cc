@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "base/check.h"
 
@@ -109,6 +110,36 @@ bool SyntheticStream::Next(SimArrival* arrival) {
   *arrival = *drawn_;
   arrival->query = false;
   drawn_ = Draw();
+  return true;
+}
+
+FlowStreams::FlowStreams(std::vector<std::unique_ptr<SimStream>> streams) {
+  for (std::unique_ptr<SimStream>& stream : streams) {
+    Head& head = heads_.emplace_back();
+    head.stream = std::move(stream);
+    SimArrival first;
+    if (head.stream->Next(&first)) head.next = first;
+  }
+}
+
+bool FlowStreams::Next(SimArrival* arrival) {
+  Head* earliest = nullptr;
+  for (Head& head : heads_) {
+    if (!head.next) continue;
+    if (earliest == nullptr || head.next->at < earliest->next->at) {
+      earliest = &head;
+    }
+  }
+  if (earliest == nullptr) return false;
+  const auto flow = static_cast<uint32_t>(earliest - heads_.data());
+  *arrival = *earliest->next;
+  arrival->flow = base::FlowId{flow};
+  constexpr int kKeyBits = 40;
+  arrival->row.key =
+      base::KeyId{base::ToInt(arrival->row.key) | uint64_t{flow} << kKeyBits};
+  SimArrival next;
+  earliest->next.reset();
+  if (earliest->stream->Next(&next)) earliest->next = next;
   return true;
 }
 

@@ -3,7 +3,9 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <vector>
 
 #include "base/random.h"
 #include "bench/sim/simulation.h"
@@ -54,6 +56,21 @@ class SyntheticStream final : public SimStream {
   std::vector<SimArrival> pending_;
   size_t pending_head_ = 0;
   std::optional<SimArrival> drawn_;
+};
+
+// Several streams at once, in order of time: the arrivals of the i-th are of
+// flow i, and of keys of their own.
+class FlowStreams final : public SimStream {
+ public:
+  explicit FlowStreams(std::vector<std::unique_ptr<SimStream>> streams);
+  bool Next(SimArrival* arrival) override;
+
+ private:
+  struct Head {
+    std::unique_ptr<SimStream> stream;
+    std::optional<SimArrival> next;
+  };
+  std::vector<Head> heads_;
 };
 
 // Lognormal run times around a mean by scans, growing with the batch as a

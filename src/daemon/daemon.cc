@@ -99,6 +99,14 @@ std::vector<schedule::GroupTraits> TraitsOf(const Revision& revision,
   return traits;
 }
 
+std::vector<schedule::FlowTraits> FlowsOf(const Revision& revision) {
+  std::vector<schedule::FlowTraits> flows;
+  for (const registry::FeatureService& service : revision.services()) {
+    flows.push_back({service.weight});
+  }
+  return flows;
+}
+
 std::vector<base::Duration> SloOfFlow(const Revision& revision) {
   std::vector<base::Duration> slos;
   for (const registry::FeatureService& service : revision.services()) {
@@ -141,7 +149,8 @@ struct Daemon::Rep {
         estimator(EstimatorOptions(config)),
         policy(schedule::MakePolicy(
             policy_config, &estimator,
-            TraitsOf(*definitions.revision, config.scheduler.batch_max))) {}
+            TraitsOf(*definitions.revision, config.scheduler.batch_max),
+            FlowsOf(*definitions.revision))) {}
 
   absl::Status Profile();
   void MakeRooms();

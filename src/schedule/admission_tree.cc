@@ -139,27 +139,50 @@ void AdmissionTree::Erase(uint32_t slot) {
   work_ -= nodes_[slot].entry.work;
 }
 
-uint32_t AdmissionTree::Weakest(int64_t limit) const {
+uint32_t AdmissionTree::FirstBelow(int64_t limit) const {
   if (least_margin() >= limit) return kNone;
-  uint32_t weakest = kNone;
   int64_t before = 0;
   uint32_t t = root_;
-  while (t != kNone) {
+  while (true) {
     const Node& node = nodes_[t];
     if (node.left != kNone) {
       if (nodes_[node.left].least_margin - before < limit) {
         t = node.left;
         continue;
       }
-      weakest = Weaker(weakest, nodes_[node.left].weakest);
       before += nodes_[node.left].sum;
     }
-    weakest = Weaker(weakest, t);
-    if (node.entry.deadline - node.entry.reserve - before < limit) break;
+    if (node.entry.deadline - node.entry.reserve - before < limit) return t;
     before += node.share;
     t = node.right;
   }
-  return weakest;
+}
+
+uint32_t AdmissionTree::WeakestIn(uint32_t t, const Entry* first,
+                                  const Entry* last) const {
+  if (t == kNone) return kNone;
+  const Node& node = nodes_[t];
+  if (first == nullptr && last == nullptr) return node.weakest;
+  if (first != nullptr && Before(node.entry, *first)) {
+    return WeakestIn(node.right, first, last);
+  }
+  if (last != nullptr && Before(*last, node.entry)) {
+    return WeakestIn(node.left, first, last);
+  }
+  return Weaker(Weaker(WeakestIn(node.left, first, nullptr), t),
+                WeakestIn(node.right, nullptr, last));
+}
+
+uint32_t AdmissionTree::WeakestUpTo(const Entry& last) const {
+  Entry first;
+  first.flow = last.flow;
+  first.deadline = std::numeric_limits<int64_t>::min();
+  return WeakestIn(root_, &first, &last);
+}
+
+uint32_t AdmissionTree::Weakest(int64_t limit) const {
+  const uint32_t first = FirstBelow(limit);
+  return first == kNone ? kNone : WeakestUpTo(nodes_[first].entry);
 }
 
 }  // namespace freshline::schedule

@@ -27,8 +27,9 @@ namespace freshline::schedule {
 // slot: the same history gives the same tree.
 //
 // Thread-safety: none. Times in ns on one axis.
-// Cost: Insert, Erase and Weakest O(log n) expected, least_margin
-// O(1), SetWorkers O(n). Memory grows with the largest slot and is kept.
+// Cost: Insert, Erase, Weakest, FirstBelow and WeakestUpTo O(log n) expected,
+// least_margin O(1), SetWorkers O(n). Memory grows with the largest slot and is
+// kept.
 class AdmissionTree {
  public:
   struct Entry {
@@ -37,6 +38,7 @@ class AdmissionTree {
     int64_t work = 0;    // expected worker time
     int64_t reserve = 0;
     double density = 0;
+    uint32_t flow = 0;  // rows stand by flow first, where they have several
   };
   static constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
   static constexpr uint32_t kNone = UINT32_MAX;
@@ -68,6 +70,14 @@ class AdmissionTree {
   // no margin is.
   uint32_t Weakest(int64_t limit) const;
 
+  // The first slot whose margin is below `limit`; kNone when no margin is.
+  uint32_t FirstBelow(int64_t limit) const;
+  // The slot of lowest density among the rows of the flow of `last` up to and
+  // including it (which need not be here); kNone when there are none.
+  uint32_t WeakestUpTo(const Entry& last) const;
+  // REQUIRES: the slot is in the tree.
+  const Entry& entry(uint32_t slot) const { return nodes_[slot].entry; }
+
  private:
   struct Node {
     Entry entry;
@@ -82,11 +92,14 @@ class AdmissionTree {
   };
 
   static bool Before(const Entry& a, const Entry& b) {
+    if (a.flow != b.flow) return a.flow < b.flow;
     return a.deadline != b.deadline ? a.deadline < b.deadline
                                     : a.order < b.order;
   }
   int64_t SumOf(uint32_t t) const { return t == kNone ? 0 : nodes_[t].sum; }
   uint32_t Weaker(uint32_t first, uint32_t second) const;
+  // Of the subtree, from `first` to `last`; null: without that end.
+  uint32_t WeakestIn(uint32_t t, const Entry* first, const Entry* last) const;
   void Pull(uint32_t t);
   void Refresh(uint32_t t);
   // Splits `t` into the entries before `at` and the rest.

@@ -34,6 +34,7 @@ double DensityPrice::UnitAt(base::MonoTime now) {
   if (unit < kUnitMax) return unit;
   for (double& step : steps_) step /= unit;
   for (double& octave : octaves_) octave /= unit;
+  total_ /= unit;
   origin_ = now;
   return 1;
 }
@@ -44,9 +45,15 @@ void DensityPrice::Offer(double density, base::Duration work,
   const int index = IndexOf(density);
   steps_[static_cast<size_t>(index)] += weight;
   octaves_[static_cast<size_t>(index / kSteps)] += weight;
+  total_ += weight;
 }
 
-void DensityPrice::Refresh(uint32_t workers, base::MonoTime now) {
+double DensityPrice::Demand(base::MonoTime now) {
+  const double unit = UnitAt(now);
+  return total_ / (unit * static_cast<double>(memory_.count()));
+}
+
+void DensityPrice::Refresh(double workers, base::MonoTime now) {
   // What the workers can do within the memory, in the same weights.
   double room = UnitAt(now) * static_cast<double>(memory_.count()) * workers;
   price_ = 0;

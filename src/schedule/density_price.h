@@ -25,8 +25,12 @@ class DensityPrice {
   // `work` of this density was asked for. REQUIRES: now never decreases.
   void Offer(double density, base::Duration work, base::MonoTime now);
 
-  // Recomputes the price from what was offered until now.
-  void Refresh(uint32_t workers, base::MonoTime now);
+  // Recomputes the price from what was offered until now, for so many workers
+  // (a share of one counts).
+  void Refresh(double workers, base::MonoTime now);
+
+  // Work offered recently, in workers that it would keep busy.
+  double Demand(base::MonoTime now);
 
   // As of the last Refresh().
   double price() const { return price_; }
@@ -43,6 +47,7 @@ class DensityPrice {
   const base::Duration memory_;
   base::MonoTime origin_{};
   double price_ = 0;
+  double total_ = 0;  // of the octaves
   // Work in ns times weight.
   std::array<double, kSteps * kOctaves> steps_{};
   std::array<double, kOctaves> octaves_{};

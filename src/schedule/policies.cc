@@ -31,7 +31,7 @@ PolicyConfig SloAware() {
             "a query waits if its rows are admitted; while the queue does not "
             "fit, the lowest density is answered stale at once");
   config.index.function = EarliestAnswerBy;
-  config.admission = config.price = true;
+  config.admission = config.price = config.fairness = true;
   config.guard = config.background = true;
   return config;
 }
@@ -173,10 +173,12 @@ absl::Status ValidatePolicyConfig(const PolicyConfig& config) {
 
 std::unique_ptr<Policy> MakePolicy(const PolicyConfig& config,
                                    const estimate::CostModel* costs,
-                                   std::vector<GroupTraits> groups) {
+                                   std::vector<GroupTraits> groups,
+                                   std::vector<FlowTraits> flows) {
   FRESHLINE_CHECK(ValidatePolicyConfig(config).ok());
   FRESHLINE_CHECK(costs != nullptr);
-  return std::make_unique<SlackPolicy>(config, costs, std::move(groups));
+  return std::make_unique<SlackPolicy>(config, costs, std::move(groups),
+                                       std::move(flows));
 }
 
 }  // namespace freshline::schedule

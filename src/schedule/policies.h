@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "base/time.h"
 #include "estimate/cost_model.h"
+#include "schedule/flow_shares.h"
 #include "schedule/index.h"
 #include "schedule/policy.h"
 
@@ -50,6 +51,10 @@ struct PolicyConfig {
   // With admission: work earning less than worker time is worth (DensityPrice)
   // runs after all other, and is tried only at a good chance to end in time.
   bool price = false;
+  // With admission: flows share the workers by weight (FlowShares). While the
+  // queue does not fit, a row is shed of the flow that is furthest ahead, and
+  // each flow has its own price. Otherwise all flows are one.
+  bool fairness = false;
   // Whether the driver takes the guard off the deadline: only where queries
   // wait is there anything to guard.
   bool guard = false;
@@ -129,10 +134,11 @@ std::span<const absl::string_view> PolicyNames();
 absl::Status ValidatePolicyConfig(const PolicyConfig& config);
 
 // A policy with those choices. `costs` must outlive it. Groups beyond
-// `groups` have default traits.
-// REQUIRES: ValidatePolicyConfig(config) is OK.
+// `groups` and flows beyond `flows` have default traits.
+// REQUIRES: ValidatePolicyConfig(config) is OK; weights are above 0, finite.
 std::unique_ptr<Policy> MakePolicy(const PolicyConfig& config,
                                    const estimate::CostModel* costs,
-                                   std::vector<GroupTraits> groups);
+                                   std::vector<GroupTraits> groups,
+                                   std::vector<FlowTraits> flows = {});
 
 }  // namespace freshline::schedule

@@ -103,8 +103,12 @@ struct PolicyStats {
   uint64_t jobs_failed = 0;
   // The value of a millisecond of one worker now, in gain: what the least
   // paying work that still fits earns; 0 while everything fits (DensityPrice).
-  // Where it stays above 0, another worker would earn it.
+  // Where it stays above 0, another worker would earn it. Where flows share
+  // the workers, the highest of their prices.
   double price = 0;
+  // Worker time that foreground rows of each flow got, by FlowId; of those
+  // that were seen, FlowShares::kFlowsMax at most.
+  std::vector<base::Duration> flow_service;
 };
 
 // Decides what to run, on which worker, and what to give up: a deterministic

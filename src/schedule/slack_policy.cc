@@ -38,14 +38,15 @@ double Sane(double gain) {
 
 SlackPolicy::SlackPolicy(const PolicyConfig& config,
                          const estimate::CostModel* costs,
-                         std::vector<GroupTraits> groups)
+                         std::vector<GroupTraits> groups,
+                         std::vector<FlowTraits> flows)
     : config_(config),
       costs_(costs),
       traits_(std::move(groups)),
       queues_(traits_.size()),
       health_(config.probe_interval, config.quarantine_failures),
       gate_(config.background_risk_max),
-      price_(config.price_memory) {}
+      flows_(std::move(flows), config.price_memory, config.fairness) {}
 
 SlackPolicy::Call SlackPolicy::Begin(MonoTime now, Actions* actions) {
   FRESHLINE_DCHECK(now >= last_now_);
@@ -58,15 +59,15 @@ void SlackPolicy::End(const Call& call) {
   StartJobs(call);
 }
 
-void SlackPolicy::EmitSettle(TicketId ticket, RowId row, Obtained reason,
-                             const Call& call) {
+void SlackPolicy::EmitSettle(TicketId ticket, uint32_t flow, RowId row,
+                             Obtained reason, const Call& call) {
   if (reason == Obtained::kStaleShed) ++stats_.needs_shed;
   Action action;
   action.kind = Action::Kind::kSettle;
   action.ticket = ticket;
   action.row = row;
   action.reason = reason;
-  action.price = PerMilli(price_.price());
+  action.price = PerMilli(PriceOf(flow));
   call.actions->list.push_back(action);
 }
 
@@ -79,8 +80,9 @@ void SlackPolicy::EmitAnswer(TicketId ticket, const Call& call) {
 
 void SlackPolicy::AnswerAtOnce(const Ticket& ticket, Obtained reason,
                                const Call& call) {
+  const uint32_t flow = flows_.SlotOf(ticket.flow);
   for (const Need& need : ticket.needs) {
-    EmitSettle(ticket.id, need.row, reason, call);
+    EmitSettle(ticket.id, flow, need.row, reason, call);
   }
   EmitAnswer(ticket.id, call);
 }
@@ -95,7 +97,8 @@ void SlackPolicy::Arrive(const Ticket& ticket, MonoTime now, Actions* actions) {
   if (config_.trigger != Trigger::kQueryWaits &&
       config_.trigger != Trigger::kQueryWaitsCold) {
     AnswerAtOnce(ticket, Obtained::kStaleShed, call);
-    for (const Need& need : ticket.needs) EnqueueForQuery(need, call);
+    const uint32_t flow = flows_.SlotOf(ticket.flow);
+    for (const Need& need : ticket.needs) EnqueueForQuery(need, flow, call);
   } else if (ticket.answer_by <= now) {
     AnswerAtOnce(ticket, Obtained::kStaleDeadline, call);
   } else if (workers_ == 0 || ticket_slots_.size() >= config_.tickets_max) {
@@ -109,7 +112,8 @@ void SlackPolicy::Arrive(const Ticket& ticket, MonoTime now, Actions* actions) {
       slot = free_tickets_.back();
       free_tickets_.pop_back();
     }
-    tickets_[slot] = {ticket.id, ticket.answer_by, {}, true};
+    tickets_[slot] = {
+        ticket.id, flows_.SlotOf(ticket.flow), ticket.answer_by, {}, true};
     ticket_slots_[ticket.id] = slot;
     by_answer_by_.Set(slot, {Nanos(ticket.answer_by), ++sequence_});
     for (const Need& need : ticket.needs) AddNeed(slot, need, call);
@@ -146,8 +150,10 @@ bool SlackPolicy::IsYoung(RowId id, MonoTime now) const {
          now - rows_[slot].refreshed_at < config_.ttl;
 }
 
-void SlackPolicy::NoteQuery(uint32_t slot, const Need& need, const Call& call) {
+void SlackPolicy::NoteQuery(uint32_t slot, const Need& need, uint32_t flow,
+                            const Call& call) {
   Row& row = rows_[slot];
+  row.asked_by = flow;
   row.shape = need.levels[0].shape;
   row.newest = std::max(row.newest, need.want);
   row.background_gain =
@@ -157,7 +163,8 @@ void SlackPolicy::NoteQuery(uint32_t slot, const Need& need, const Call& call) {
   row.asked_at = call.now;
 }
 
-void SlackPolicy::EnqueueForQuery(const Need& need, const Call& call) {
+void SlackPolicy::EnqueueForQuery(const Need& need, uint32_t flow,
+                                  const Call& call) {
   if (need.levels.empty()) return;
   const bool remembers = config_.history_max > 0;
   const bool enqueues = config_.trigger == Trigger::kQueryEnqueues ||
@@ -166,7 +173,7 @@ void SlackPolicy::EnqueueForQuery(const Need& need, const Call& call) {
   const bool barred =
       Barred(need.row, need.levels[0].shape, call) != Obtained::kUnset;
   const uint32_t slot = FindOrMakeRow(need.row);
-  NoteQuery(slot, need, call);
+  NoteQuery(slot, need, flow, call);
   Row& row = rows_[slot];
   if (enqueues && !barred && !IsYoung(need.row, call.now)) {
     row.again = !row.running || need.want > row.covered;
@@ -177,16 +184,17 @@ void SlackPolicy::EnqueueForQuery(const Need& need, const Call& call) {
 void SlackPolicy::AddNeed(uint32_t ticket, const Need& need, const Call& call) {
   const bool waits = (config_.trigger == Trigger::kQueryWaits || need.cold) &&
                      !IsYoung(need.row, call.now);
+  const uint32_t flow = tickets_[ticket].flow;
   if (!waits) {
-    EmitSettle(tickets_[ticket].id, need.row, Obtained::kStaleShed, call);
-    EnqueueForQuery(need, call);
+    EmitSettle(tickets_[ticket].id, flow, need.row, Obtained::kStaleShed, call);
+    EnqueueForQuery(need, flow, call);
     return;
   }
   const Obtained barred = need.levels.empty()
                               ? Obtained::kStaleShed
                               : Barred(need.row, need.levels[0].shape, call);
   if (barred != Obtained::kUnset) {
-    EmitSettle(tickets_[ticket].id, need.row, barred, call);
+    EmitSettle(tickets_[ticket].id, flow, need.row, barred, call);
     return;
   }
   const uint32_t slot = FindOrMakeRow(need.row);
@@ -198,7 +206,7 @@ void SlackPolicy::AddNeed(uint32_t ticket, const Need& need, const Call& call) {
   added.order = ++sequence_;
   added.want = need.want;
   added.gain = Sane(need.levels[0].gain);
-  NoteQuery(slot, need, call);
+  NoteQuery(slot, need, flow, call);
   row.gain += added.gain;
   needs_.Add(added, &row.needs, &tickets_[ticket].needs);
   Reposition(slot, call);
@@ -210,7 +218,7 @@ void SlackPolicy::CloseNeed(uint32_t need, Obtained reason, const Call& call) {
   WaitingTicket& ticket = tickets_[slot];
   Row& row = rows_[closed.row];
   row.gain -= closed.gain;
-  EmitSettle(ticket.id, row.id, reason, call);
+  EmitSettle(ticket.id, ticket.flow, row.id, reason, call);
   needs_.Remove(need, &row.needs, &ticket.needs);
   // Sums of doubles drift: an empty one is exact.
   if (row.needs.count == 0) row.gain = 0;
@@ -350,7 +358,10 @@ PolicyStats SlackPolicy::Stats() const {
   stats.tickets_waiting = ticket_slots_.size();
   stats.rows_queued = queued_;
   stats.background_queued = background_.size();
-  stats.price = PerMilli(price_.price());
+  stats.price = PerMilli(flows_.price());
+  for (uint32_t f = 0; f < flows_.size(); ++f) {
+    stats.flow_service.push_back(flows_.service(f));
+  }
   return stats;
 }
 
@@ -434,10 +445,8 @@ bool SlackPolicy::Queue(uint32_t slot, const Call& call) {
     ++queued_;
     gate_.Arrived(call.now);
   }
-  if (admit) {
-    if (admitted_.contains(slot)) admitted_.Erase(slot);
-    admitted_.Insert(slot, entry);
-  }
+  Account(slot, Duration(entry.work));
+  if (admit) Admit(slot, entry);
   QueueOf(row.id.group).Set(slot, KeyOf(row, call));
   SyncGroup(row.id.group);
   return true;
@@ -452,15 +461,17 @@ bool SlackPolicy::Admissible(uint32_t slot, AdmissionTree::Entry* entry,
   const Duration work = costs_->Mean(row.shape, batch) / batch;
   const double gain = std::max(row.gain, row.changed_gain * row.needs.count);
   const double worth = gain / std::max(1.0, static_cast<double>(work.count()));
+  const uint32_t flow = FlowOf(row);
   if (config_.price && row.place != Place::kForeground) {
-    price_.Offer(worth, work, call.now);
+    flows_.Offer(flow, worth, work, call.now);
     if (++offers_ % kOffersPerRefresh == 0) {
-      price_.Refresh(workers_, call.now);
+      flows_.RefreshPrice(flow, workers_, call.now);
     }
   }
-  row.weak = worth < price_.price();
+  const double price = flows_.price(flow);
+  row.weak = worth < price;
   // The chance at which trying pays what the time could earn elsewhere.
-  row.chance_asked = std::clamp(price_.price() / std::max(worth, 1e-300),
+  row.chance_asked = std::clamp(price / std::max(worth, 1e-300),
                                 config_.chance_min, config_.chance_max);
   if (costs_->ChanceWithin(row.shape, batch, left) < config_.chance_min) {
     if (health_.ProbeDue(row.id.group, call.now)) QueueProbe(slot);

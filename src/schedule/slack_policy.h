@@ -13,7 +13,7 @@
 #include "estimate/cost_model.h"
 #include "schedule/admission_tree.h"
 #include "schedule/background_gate.h"
-#include "schedule/density_price.h"
+#include "schedule/flow_shares.h"
 #include "schedule/group_health.h"
 #include "schedule/need_pool.h"
 #include "schedule/policies.h"
@@ -36,7 +36,10 @@ namespace freshline::schedule {
 // by shedding the row of lowest density gain * P(in time) / E[time] until what
 // is left fits; density is computed when the row is queued or changes, P as if
 // it were next (a full queue must not make a newcomer look worthless). A shed
-// row is settled at once and waits for an idle worker. A row that cannot make
+// row is settled at once and waits for an idle worker. With fairness, the row
+// of lowest density is shed of the flow that is furthest ahead (FlowShares); a
+// row that several flows wait for is on the account of the first to be
+// answered. A row that cannot make
 // its time even alone is not queued at all; so that an estimate that is too
 // high is found out, such rows are probed (GroupHealth), ahead of everything
 // else.
@@ -51,7 +54,7 @@ class SlackPolicy final : public Policy {
  public:
   // `costs` must outlive it.
   SlackPolicy(const PolicyConfig& config, const estimate::CostModel* costs,
-              std::vector<GroupTraits> groups);
+              std::vector<GroupTraits> groups, std::vector<FlowTraits> flows);
 
   void Arrive(const Ticket& ticket, base::MonoTime now,
               Actions* actions) override;
@@ -93,6 +96,10 @@ class SlackPolicy final : public Policy {
     uint64_t order = 0;            // when it was queued
     Place place = Place::kNowhere;
     bool running = false;
+    uint32_t asked_by = FlowShares::kNone;  // the flow of the last query
+    uint32_t flow = FlowShares::kNone;      // on whose account it is queued
+    base::Duration work{};    // what it is expected to take, on that account
+    bool charged = false;     // it runs on that account
     double chance_asked = 0;  // of ending in time, below which it is given up
     bool weak = false;        // below the price: runs after all others
     bool probe = false;       // in the background queue, ahead of everything
@@ -104,6 +111,7 @@ class SlackPolicy final : public Policy {
   };
   struct WaitingTicket {
     base::TicketId id{};
+    uint32_t flow = 0;
     base::MonoTime answer_by;
     NeedPool::TicketNeeds needs;
     bool held = false;  // not to be answered yet: its needs are in motion
@@ -132,15 +140,16 @@ class SlackPolicy final : public Policy {
   // Tickets and needs (slack_policy.cc).
   Call Begin(base::MonoTime now, Actions* actions);
   void End(const Call& call);
-  void EmitSettle(base::TicketId ticket, base::RowId row, base::Obtained reason,
-                  const Call& call);
+  void EmitSettle(base::TicketId ticket, uint32_t flow, base::RowId row,
+                  base::Obtained reason, const Call& call);
   void EmitAnswer(base::TicketId ticket, const Call& call);
   void AnswerAtOnce(const Ticket& ticket, base::Obtained reason,
                     const Call& call);
   void AddNeed(uint32_t ticket, const Need& need, const Call& call);
   // Queues the row of a query that does not wait.
-  void EnqueueForQuery(const Need& need, const Call& call);
-  void NoteQuery(uint32_t row, const Need& need, const Call& call);
+  void EnqueueForQuery(const Need& need, uint32_t flow, const Call& call);
+  void NoteQuery(uint32_t row, const Need& need, uint32_t flow,
+                 const Call& call);
   // Refreshed less than the policy's ttl ago.
   bool IsYoung(base::RowId row, base::MonoTime now) const;
   void EnqueueForEvent(uint32_t row, const Call& call);
@@ -167,6 +176,10 @@ class SlackPolicy final : public Policy {
   // admission tree, from which it is taken.
   bool Admissible(uint32_t row, AdmissionTree::Entry* entry, const Call& call);
   Key KeyOf(const Row& row, const Call& call) const;
+  uint32_t FlowOf(const Row& row) const;
+  double PriceOf(uint32_t flow) const {
+    return flow == FlowShares::kNone ? flows_.price() : flows_.price(flow);
+  }
 
   // Order and places (slack_policy_order.cc).
   RowFacts FactsOf(const Row& row, double gain) const;
@@ -192,6 +205,13 @@ class SlackPolicy final : public Policy {
   // the time in ns until they are free on average.
   int64_t UseBestWorkers(base::MonoTime now);
   void ShedUntilFeasible(const Call& call);
+  uint32_t RowToShed(int64_t limit) const;
+  // Puts a queued row on the account of its flow, or takes it off.
+  void Account(uint32_t row, base::Duration work);
+  void Unaccount(uint32_t row);
+  void Admit(uint32_t row, const AdmissionTree::Entry& entry);
+  void AdmitOf(uint32_t row);
+  void Unadmit(uint32_t row);
   void StartJobs(const Call& call);
   void StartForeground(uint32_t worker, const Call& call);
   bool StartBackground(uint32_t worker, const Call& call);
@@ -229,14 +249,17 @@ class SlackPolicy final : public Policy {
   std::vector<SlotHeap<Key>> queues_;  // of rows, by GroupId
   SlotHeap<Key> group_order_;          // of the queues that are not empty
   uint32_t queued_ = 0;
-  AdmissionTree admitted_;    // the queued rows, where admission is on
+  AdmissionTree admitted_;  // the queued rows, where admission is on
+  // The same by flow first, where there is fairness and a second flow came.
+  AdmissionTree admitted_of_;
+  bool shares_ = false;
   SlotHeap<Key> background_;  // of rows
   SlotHeap<Key> failed_;      // of rows, by retry_at
   SlotHeap<Key> remembered_;  // of rows, the longest unused first
   uint64_t owed_ = 0;         // runs, of all rows, without coalescing
   GroupHealth health_;
   BackgroundGate gate_;
-  DensityPrice price_;
+  FlowShares flows_;
   uint64_t offers_ = 0;
 
   uint32_t workers_ = 0;

@@ -98,7 +98,7 @@ void SlackPolicy::ShedUntilFeasible(const Call& call) {
   if (!config_.admission || admitted_.empty()) return;
   const int64_t limit = Nanos(call.now) + UseBestWorkers(call.now);
   while (admitted_.least_margin() < limit) {
-    const uint32_t slot = admitted_.Weakest(limit);
+    const uint32_t slot = RowToShed(limit);
     CloseFirst(slot, Obtained::kStaleShed, call);
     if (rows_[slot].needs.count == 0) {
       LeaveForeground(slot);
@@ -106,6 +106,24 @@ void SlackPolicy::ShedUntilFeasible(const Call& call) {
     }
     Reposition(slot, call);
   }
+}
+
+uint32_t SlackPolicy::RowToShed(int64_t limit) const {
+  if (!shares_) return admitted_.Weakest(limit);
+  AdmissionTree::Entry last = admitted_.entry(admitted_.FirstBelow(limit));
+  uint32_t row = kNone;
+  double furthest = 0;
+  for (uint32_t f = 0; f < flows_.size(); ++f) {
+    if (!flows_.queues(f)) continue;
+    const double ahead = flows_.ahead(f);
+    if (row != kNone && ahead <= furthest) continue;
+    last.flow = f;
+    const uint32_t weakest = admitted_of_.WeakestUpTo(last);
+    if (weakest == kNone) continue;
+    row = weakest;
+    furthest = ahead;
+  }
+  return row;
 }
 
 uint32_t SlackPolicy::IdleWorker() const {
@@ -189,6 +207,10 @@ void SlackPolicy::FillBatch(GroupId group, const Call& call) {
       mean = together;
     }
     batch_.push_back(slot);
+    if (row.flow != FlowShares::kNone) {
+      flows_.Started(row.flow, row.work);
+      rows_[slot].charged = true;
+    }
     LeaveForeground(slot);
   }
 }
@@ -283,8 +305,15 @@ void SlackPolicy::Done(base::JobId id, std::span<const RowResult> results,
     health_.ProbeEnded(group, now - job->started, workers_, now);
   }
   visited_.assign(job->rows.begin(), job->rows.end());
+  const Duration share =
+      (now - job->started) / static_cast<int64_t>(visited_.size());
   for (const uint32_t slot : visited_) {
     rows_[slot].running = false;
+    if (rows_[slot].charged) {
+      flows_.Ended(rows_[slot].flow, rows_[slot].work, share);
+      rows_[slot].flow = FlowShares::kNone;
+      rows_[slot].charged = false;
+    }
     const auto found = std::find_if(
         results.begin(), results.end(),
         [&](const RowResult& r) { return r.row == rows_[slot].id; });

@@ -94,7 +94,60 @@ void SlackPolicy::LeaveForeground(uint32_t slot) {
   --queued_;
   QueueOf(row.id.group).Remove(slot);
   SyncGroup(row.id.group);
-  if (admitted_.contains(slot)) admitted_.Erase(slot);
+  Unadmit(slot);
+  Unaccount(slot);
+}
+
+uint32_t SlackPolicy::FlowOf(const Row& row) const {
+  return row.needs.count == 0 ? row.asked_by
+                              : tickets_[needs_[row.needs.root].ticket].flow;
+}
+
+void SlackPolicy::Account(uint32_t slot, Duration work) {
+  Row& row = rows_[slot];
+  const uint32_t flow = FlowOf(row);
+  // Before it leaves the old account, lest its flow seem to have paused.
+  if (flow != FlowShares::kNone) flows_.Queued(flow, work);
+  Unaccount(slot);
+  row.flow = flow;
+  row.work = work;
+}
+
+void SlackPolicy::Unaccount(uint32_t slot) {
+  Row& row = rows_[slot];
+  if (row.flow == FlowShares::kNone || row.charged) return;
+  flows_.Unqueued(row.flow, row.work);
+  row.flow = FlowShares::kNone;
+}
+
+void SlackPolicy::Admit(uint32_t slot, const AdmissionTree::Entry& entry) {
+  Unadmit(slot);
+  admitted_.Insert(slot, entry);
+  if (!config_.fairness || flows_.size() == 1) return;
+  if (!shares_) {
+    // The first row of a second flow: from now on rows stand by flow as well.
+    shares_ = true;
+    std::vector<uint32_t> queued;
+    for (const SlotHeap<Key>& queue : queues_) {
+      queue.CopySlots(&queued);
+      for (const uint32_t other : queued) {
+        if (other != slot && admitted_.contains(other)) AdmitOf(other);
+      }
+    }
+  }
+  AdmitOf(slot);
+}
+
+void SlackPolicy::AdmitOf(uint32_t slot) {
+  AdmissionTree::Entry entry = admitted_.entry(slot);
+  entry.flow = rows_[slot].flow;
+  admitted_of_.Insert(slot, entry);
+}
+
+void SlackPolicy::Unadmit(uint32_t slot) {
+  if (!admitted_.contains(slot)) return;
+  admitted_.Erase(slot);
+  if (shares_) admitted_of_.Erase(slot);
 }
 
 void SlackPolicy::LeaveBackground(uint32_t slot) {

@@ -98,6 +98,49 @@ TEST(AdmissionTreeTest, AgreesWithTheExactList) {
   }
 }
 
+// Rows of several flows: of each the weakest up to some moment.
+TEST(AdmissionTreeTest, FindsTheWeakestOfEachFlow) {
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    base::Rng rng(seed);
+    AdmissionTree tree;
+    std::map<uint32_t, AdmissionTree::Entry> entries;
+    const uint64_t slots = 1 + rng.Below(60);
+    for (uint64_t step = 0; step < 200; ++step) {
+      const auto slot = static_cast<uint32_t>(rng.Below(slots));
+      if (tree.contains(slot)) {
+        tree.Erase(slot);
+        entries.erase(slot);
+      } else {
+        AdmissionTree::Entry entry = Draw(&rng, step);
+        entry.flow = static_cast<uint32_t>(rng.Below(4));
+        tree.Insert(slot, entry);
+        entries[slot] = entry;
+      }
+      AdmissionTree::Entry last = Draw(&rng, rng.Below(200));
+      last.flow = static_cast<uint32_t>(rng.Below(4));
+      double weakest = 0;
+      std::pair<int64_t, uint64_t> place{};
+      uint32_t expected = AdmissionTree::kNone;
+      for (const auto& [other, e] : entries) {
+        if (e.flow != last.flow || std::pair(e.deadline, e.order) >
+                                       std::pair(last.deadline, last.order)) {
+          continue;
+        }
+        const std::pair<int64_t, uint64_t> at(e.deadline, e.order);
+        if (expected != AdmissionTree::kNone &&
+            std::pair(e.density, at) >= std::pair(weakest, place)) {
+          continue;
+        }
+        expected = other;
+        weakest = e.density;
+        place = at;
+      }
+      ASSERT_EQ(tree.WeakestUpTo(last), expected);
+    }
+  }
+}
+
 // What the tree calls feasible starts in time on real machines: jobs in order
 // of deadline, each on the worker that is free first.
 TEST(AdmissionTreeTest, AFeasibleQueueStartsInTimeOnEveryListSchedule) {

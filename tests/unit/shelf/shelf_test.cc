@@ -209,6 +209,8 @@ TEST(ShelfTest, AblationsAreOursLessOneIngredient) {
   EXPECT_FALSE(Find("slo_aware_less_price").price);
   EXPECT_TRUE(Find("slo_aware_less_price").admission);
   EXPECT_FALSE(Find("slo_aware_less_guard").guard);
+  EXPECT_FALSE(Find("slo_aware_less_fairness").fairness);
+  EXPECT_TRUE(ours.fairness);
   EXPECT_FALSE(Find("slo_aware_less_admission").admission);
   EXPECT_EQ(Find("slo_aware_less_admission").index.function,
             ours.index.function);
