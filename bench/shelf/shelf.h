@@ -14,19 +14,36 @@
 
 // Functions that return one schedule::PolicyConfig each, in the order in which
 // they are listed to users.
-#define FRESHLINE_SHELF(policy)                                               \
-  policy(Never) policy(EagerUncoalesced) policy(CoalescedLifo) policy(Lifo)   \
-      policy(RoundRobin) policy(Random) policy(RalfLeastUpdated)              \
-          policy(RalfMaxPending) policy(RalfQueryProportional)                \
-              policy(RalfRegretProportional) policy(BlockingCold) policy(Ttl) \
-                  policy(Batch3) policy(LeastLaxity) policy(EdfAdmission)     \
-                      policy(MaxWeightAge) policy(CrawlGreedy)                \
-                          policy(SlackAge) policy(SlackPending)               \
-                              policy(SlackDomain) policy(OursLessPrice)       \
-                                  policy(OursLessBackground)                  \
-                                      policy(OursLessGuard)                   \
-                                          policy(OursLessFairness)            \
-                                              policy(OursLessAdmission)
+// clang-format off
+#define FRESHLINE_SHELF(policy) \
+  policy(Never) \
+  policy(EagerUncoalesced) \
+  policy(CoalescedLifo) \
+  policy(Lifo) \
+  policy(RoundRobin) \
+  policy(Random) \
+  policy(RalfLeastUpdated) \
+  policy(RalfMaxPending) \
+  policy(RalfQueryProportional) \
+  policy(RalfRegretProportional) \
+  policy(BlockingCold) \
+  policy(Ttl) \
+  policy(Batch3) \
+  policy(LeastLaxity) \
+  policy(EdfAdmission) \
+  policy(MaxWeightAge) \
+  policy(CrawlGreedy) \
+  policy(SlackAge) \
+  policy(SlackPending) \
+  policy(SlackDomain) \
+  policy(OursLessPrice) \
+  policy(OursLessBackground) \
+  policy(OursLessGuard) \
+  policy(OursLessFairness) \
+  policy(OursDensityBackground) \
+  policy(OursOlstonPandey) \
+  policy(OursLessAdmission)
+// clang-format on
 
 namespace freshline::bench {
 

@@ -14,4 +14,17 @@ double Density(const RowFacts& row, base::MonoTime now) {
   return row.gain * row.chance(now) / std::max(1.0, work);
 }
 
+double ExpectedLoss(const RowFacts& row, base::MonoTime /*now*/) {
+  const auto work = static_cast<double>(row.mean().count());
+  return row.query_rate * row.gain / std::max(1.0, work);
+}
+
+double OlstonPandey(const RowFacts& row, base::MonoTime now) {
+  if (row.pending_since > now) return 0;
+  const double t = static_cast<double>((now - row.pending_since).count()) / 1e9;
+  const auto work = static_cast<double>(row.mean().count());
+  return row.query_rate * std::max(0.0, t * row.gain - row.lost) /
+         std::max(1.0, work);
+}
+
 }  // namespace freshline::schedule

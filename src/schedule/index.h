@@ -29,7 +29,10 @@ struct RowFacts {
   uint64_t queries = 0;          // that found it stale
   uint64_t queries_since = 0;    // of them, since the last refresh
   base::MonoTime asked_at;       // the last of them; else kInfinitePast
-  double regret = 0;             // loss that callers reported (Signals::regret)
+  // Gain times time, in seconds, that a refresh was worth since pending_since.
+  double lost = 0;
+  double query_rate = 0;  // queries per second to expect of it now
+  double regret = 0;      // loss that callers reported (Signals::regret)
   base::JobShape shape;
   const estimate::CostModel* costs = nullptr;
 
@@ -62,5 +65,16 @@ double EarliestAnswerBy(const RowFacts& row, base::MonoTime now);
 // Gain times the chance to end in time, per ns of expected work (Smith 1956,
 // with the chance): what pays most comes first.
 double Density(const RowFacts& row, base::MonoTime now);
+
+// For rows that nobody waits for: what each second without the refresh costs,
+// gain times the rate of queries to expect, per ns of expected work (the c-mu
+// rule, Cox & Smith 1961).
+double ExpectedLoss(const RowFacts& row, base::MonoTime now);
+
+// The same, with what a refresh saves taken as by Olston & Pandey ("Efficient
+// Monitoring and Querying of Distributed, Dynamic Data via Approximate
+// Replication", 2005): t * D(t) - the integral of D, t from the first event
+// not yet seen. A row whose loss came all at once saves nothing by it.
+double OlstonPandey(const RowFacts& row, base::MonoTime now);
 
 }  // namespace freshline::schedule

@@ -43,8 +43,9 @@ struct PolicyConfig {
   bool coalesce = true;
   // Which queued row runs next.
   Index index;
-  // Which of the rows that nobody waits for; without a function: the highest
-  // gain per expected time.
+  // Which of the rows that nobody waits for; without a function: ExpectedLoss.
+  // Keys are renewed by turns, a few each millisecond; with `moves` all of them
+  // at every start.
   Index background_index;
   // Keep what is queued feasible: shed the lowest density while it is not.
   bool admission = false;

@@ -153,6 +153,7 @@ bool SlackPolicy::IsYoung(RowId id, MonoTime now) const {
 void SlackPolicy::NoteQuery(uint32_t slot, const Need& need, uint32_t flow,
                             const Call& call) {
   Row& row = rows_[slot];
+  NoteActivity(&row, true, call.now);
   row.asked_by = flow;
   row.shape = need.levels[0].shape;
   row.newest = std::max(row.newest, need.want);
@@ -289,6 +290,7 @@ void SlackPolicy::Changed(RowId id, Seq newest, const Signals& signals,
   }
   if (slot != kNone) {
     Row& row = rows_[slot];
+    NoteActivity(&row, false, now);
     row.newest = std::max(row.newest, newest);
     row.shape = signals.shape;
     row.pending = signals.pending;
@@ -395,6 +397,9 @@ void SlackPolicy::DropIfUnused(uint32_t slot) {
   if (row.place != Place::kNowhere || row.running || row.needs.count > 0 ||
       row.failures > 0) {
     return;
+  }
+  if (config_.background && row.active_at > base::kInfinitePast) {
+    hazard_.Watched(last_now_ - row.active_at);
   }
   if (config_.history_max == 0) {
     row_slots_.erase(row.id);

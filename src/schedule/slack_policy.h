@@ -18,6 +18,7 @@
 #include "schedule/need_pool.h"
 #include "schedule/policies.h"
 #include "schedule/policy.h"
+#include "schedule/query_hazard.h"
 #include "schedule/slot_heap.h"
 
 namespace freshline::schedule {
@@ -90,6 +91,10 @@ class SlackPolicy final : public Policy {
     uint64_t queries = 0;
     uint64_t queries_since = 0;  // the last refresh
     base::MonoTime asked_at = base::kInfinitePast;
+    // The last event or query, the time before that, and the gain then.
+    base::MonoTime active_at = base::kInfinitePast;
+    base::Duration active_after{};
+    double lost = 0;               // RowFacts::lost, until active_at
     base::Seq newest = 0;          // what the policy was told of
     uint32_t pending_covered = 0;  // by the running job
     base::Seq covered = 0;         // what the running job has seen at least
@@ -182,10 +187,14 @@ class SlackPolicy final : public Policy {
   }
 
   // Order and places (slack_policy_order.cc).
-  RowFacts FactsOf(const Row& row, double gain) const;
+  RowFacts FactsOf(const Row& row, double gain, base::MonoTime now) const;
+  // An event or a query of the row comes.
+  void NoteActivity(Row* row, bool query, base::MonoTime now);
   // For indices that move with time.
   void RerankForeground(const Call& call);
   void RerankBackground(const Call& call);
+  // The keys of background rows change with time: some, by turns.
+  void RenewBackgroundKeys(const Call& call);
   void LeaveForeground(uint32_t row);
   void ToBackground(uint32_t row, const Call& call);
   void LeaveBackground(uint32_t row);
@@ -216,6 +225,8 @@ class SlackPolicy final : public Policy {
   void StartForeground(uint32_t worker, const Call& call);
   bool StartBackground(uint32_t worker, const Call& call);
   void FillBatch(base::GroupId group, const Call& call);
+  // Adds the next background rows of the group that share its pass.
+  void FillBackgroundBatch(const Call& call);
   void Start(uint32_t worker, bool background, bool probe, const Call& call);
   void RowDone(uint32_t row, const RowResult& result, base::MonoTime started,
                const Call& call);
@@ -259,8 +270,11 @@ class SlackPolicy final : public Policy {
   uint64_t owed_ = 0;         // runs, of all rows, without coalescing
   GroupHealth health_;
   BackgroundGate gate_;
+  QueryHazard hazard_;
   FlowShares flows_;
   uint64_t offers_ = 0;
+  base::MonoTime renew_at_ = base::kInfinitePast;
+  uint32_t renew_next_ = 0;
 
   uint32_t workers_ = 0;
   uint32_t busy_ = 0;

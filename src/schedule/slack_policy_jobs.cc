@@ -220,6 +220,7 @@ bool SlackPolicy::StartBackground(uint32_t worker, const Call& call) {
   if (config_.background_index.moves && !rows_[background_.top()].probe) {
     RerankBackground(call);
   }
+  RenewBackgroundKeys(call);
   const uint32_t slot = background_.top();
   Row& row = rows_[slot];
   const bool probe = row.probe;
@@ -235,8 +236,34 @@ bool SlackPolicy::StartBackground(uint32_t worker, const Call& call) {
   row.probe = false;
   LeaveBackground(slot);
   batch_.assign(1, slot);
+  if (!probe && row.failures == 0) FillBackgroundBatch(call);
   Start(worker, true, probe, call);
   return true;
+}
+
+void SlackPolicy::FillBackgroundBatch(const Call& call) {
+  const GroupId group = rows_[batch_[0]].id.group;
+  const uint32_t free_after = idle_workers() - 1;
+  JobShape shape = rows_[batch_[0]].shape;
+  Duration mean = costs_->Mean(shape, 1);
+  while (batch_.size() < BatchMaxOf(group) && !background_.empty()) {
+    const uint32_t slot = background_.top();
+    const Row& row = rows_[slot];
+    if (row.probe || row.failures > 0 || row.id.group != group) return;
+    const JobShape larger = LargerOf(shape, row.shape);
+    const auto size = static_cast<uint32_t>(batch_.size()) + 1;
+    const Duration together = costs_->Mean(larger, size);
+    if (together >= mean + costs_->Mean(row.shape, 1)) return;
+    if (!gate_.MayRun(together, free_after, call.now)) return;
+    if (workers_ > 1 && free_after == 0 &&
+        together > config_.background_last_max) {
+      return;
+    }
+    shape = larger;
+    mean = together;
+    LeaveBackground(slot);
+    batch_.push_back(slot);
+  }
 }
 
 void SlackPolicy::Start(uint32_t worker, bool background, bool probe,
@@ -340,11 +367,13 @@ void SlackPolicy::RowDone(uint32_t slot, const RowResult& result,
     row.background_gain = row.changed_gain = 0;
     row.pending = 0;
     row.pending_since = base::kInfiniteFuture;
+    row.lost = 0;
     row.again = !row.owed.empty();
   } else {
     // What came while it ran came after its start.
     row.pending -= std::min(row.pending, row.pending_covered);
     row.pending_since = started;
+    row.lost = 0;
   }
   row.refreshed_at = call.now;
   ++row.refreshes;

@@ -27,7 +27,7 @@ int64_t DescendingRank(double value) {
 
 }  // namespace
 
-RowFacts SlackPolicy::FactsOf(const Row& row, double gain) const {
+RowFacts SlackPolicy::FactsOf(const Row& row, double gain, MonoTime now) const {
   RowFacts facts;
   facts.row = row.id;
   facts.order = row.order;
@@ -44,6 +44,13 @@ RowFacts SlackPolicy::FactsOf(const Row& row, double gain) const {
   facts.queries = row.queries;
   facts.queries_since = row.queries_since;
   facts.asked_at = row.asked_at;
+  facts.lost = row.lost;
+  if (row.active_at > base::kInfinitePast) {
+    const Duration since = now - row.active_at;
+    facts.lost +=
+        row.background_gain * static_cast<double>(since.count()) / 1e9;
+    facts.query_rate = hazard_.Rate(since);
+  }
   facts.regret = row.regret;
   facts.shape = row.shape;
   facts.costs = costs_;
@@ -54,16 +61,16 @@ SlackPolicy::Key SlackPolicy::KeyOf(const Row& row, const Call& call) const {
   if (config_.index.function == nullptr) return {0, row.order};
   const double gain =
       std::max(row.gain, row.changed_gain * std::max(row.needs.count, 1U));
-  const int64_t rank =
-      DescendingRank(config_.index.function(FactsOf(row, gain), call.now));
+  const int64_t rank = DescendingRank(
+      config_.index.function(FactsOf(row, gain, call.now), call.now));
   return {row.weak && row.needs.count > 0 ? rank + kWeakRank : rank, row.order};
 }
 
 SlackPolicy::Key SlackPolicy::BackgroundKeyOf(const Row& row,
                                               const Call& call) const {
-  const RowFacts facts = FactsOf(row, row.background_gain);
+  const RowFacts facts = FactsOf(row, row.background_gain, call.now);
   const IndexFunction index = config_.background_index.function;
-  return {DescendingRank(index == nullptr ? Density(facts, call.now)
+  return {DescendingRank(index == nullptr ? ExpectedLoss(facts, call.now)
                                           : index(facts, call.now)),
           row.order};
 }
@@ -85,6 +92,43 @@ void SlackPolicy::RerankBackground(const Call& call) {
       background_.Set(slot, BackgroundKeyOf(rows_[slot], call));
     }
   }
+}
+
+void SlackPolicy::RenewBackgroundKeys(const Call& call) {
+  constexpr Duration kInterval = std::chrono::milliseconds(1);
+  constexpr uint32_t kRenewals = 16;
+  constexpr uint32_t kSlots = 256;
+  if (call.now < renew_at_) return;
+  renew_at_ = call.now + kInterval;
+  const auto renew = [&](uint32_t slot) {
+    if (rows_[slot].probe) return;
+    background_.Set(slot, BackgroundKeyOf(rows_[slot], call));
+  };
+  uint32_t renewed = 0;
+  for (uint32_t i = 0; i < kSlots && renewed < kRenewals; ++i) {
+    if (++renew_next_ >= rows_.size()) renew_next_ = 0;
+    if (!background_.contains(renew_next_)) continue;
+    renew(renew_next_);
+    ++renewed;
+  }
+  renew(background_.top());
+}
+
+void SlackPolicy::NoteActivity(Row* row, bool query, MonoTime now) {
+  if (!config_.background) return;
+  // A query that comes with its event was to be expected before the event.
+  constexpr Duration kTogether = std::chrono::milliseconds(1);
+  if (row->active_at > base::kInfinitePast) {
+    const Duration since = now - row->active_at;
+    row->lost +=
+        row->background_gain * static_cast<double>(since.count()) / 1e9;
+    hazard_.Watched(since);
+    if (query) {
+      hazard_.Asked(since < kTogether ? row->active_after : since);
+    }
+    if (since >= kTogether) row->active_after = since;
+  }
+  row->active_at = now;
 }
 
 void SlackPolicy::LeaveForeground(uint32_t slot) {

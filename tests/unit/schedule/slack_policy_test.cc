@@ -187,6 +187,37 @@ TEST(SlackPolicyTest, IdleWorkersRefreshByGainPerSecond) {
   EXPECT_EQ(h.Stats().background_rows, 2U);
 }
 
+// Rows that were asked for a moment ago are asked for again, others are not.
+TEST(SlackPolicyTest, IdleWorkersRefreshWhatWillBeAskedFor) {
+  PolicyHarness h("slo_aware");
+  h.Arrive(0, 9999, 30, {{9999}});  // runs all the time
+  double at = 0;
+  base::Seq seq = 0;
+  for (uint64_t ticket = 1; ticket <= 800; ++ticket) {
+    // The event, and 50 ms later the query for it.
+    at += 100;
+    const uint64_t key = 1 + ticket % 8;
+    h.Changed(at, key, ++seq);
+    h.Arrive(at + 50, ticket, at + 80, {{key, seq}});
+  }
+  // Long ago, of higher gain; and just now.
+  h.Changed(at + 100, 1001, ++seq, 1.2);
+  h.Changed(at + 60'000, 1002, ++seq, 1);
+  EXPECT_THAT(h.Done(at + 60'050, 0), ElementsAre("background 1002"));
+}
+
+TEST(SlackPolicyTest, BackgroundRowsShareAPass) {
+  PolicyConfig config = *FindPolicy("slo_aware");
+  PolicyHarness h(config, 0, 4);
+  for (uint64_t key = 1; key <= 6; ++key) {
+    EXPECT_THAT(h.Changed(0, key, key, 7.0 - static_cast<double>(key)),
+                IsEmpty());
+  }
+  EXPECT_THAT(h.SetWorkers(1, 1), ElementsAre("background 1 2 3 4"));
+  EXPECT_THAT(h.Done(20, 6), ElementsAre("background 5 6"));
+  EXPECT_EQ(h.Stats().background_rows, 6U);
+}
+
 TEST(SlackPolicyTest, BackgroundWorkWaitsWhileQueriesAreExpected) {
   PolicyHarness h("slo_aware");
   double at = 0;
