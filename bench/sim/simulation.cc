@@ -47,6 +47,7 @@ class Simulation {
     uint64_t events = 0;  // so far
     uint64_t seen = 0;    // of them, by the stored row
     MonoTime as_of_at = kStart;
+    bool unread = false;  // no query read what a job stored
   };
   struct RunningRow {
     RowId id;
@@ -171,6 +172,7 @@ void Simulation::Take(const SimArrival& arrival) {
     Apply();
   }
   if (!arrival.query) return;
+  row.unread = false;
   const bool counted = arrival.at >= options_.warm_up;
   const Duration slo =
       arrival.slo > Duration::zero() ? arrival.slo : options_.slo;
@@ -321,6 +323,8 @@ void Simulation::Finish(uint32_t worker) {
       row.as_of = job.as_of;
       row.seen = running.events;
       row.as_of_at = job.started;
+      result_.rows_wasted += row.unread;
+      row.unread = true;
     }
     results_.push_back({running.id, job.as_of, job.run.ok});
   }
@@ -344,7 +348,10 @@ void Simulation::Finish(uint32_t worker) {
           return a.kind == Action::Kind::kSettle && a.row == done.row &&
                  a.reason == Obtained::kRefreshed;
         });
-    if (used) ++result_.rows_used;
+    if (used) {
+      ++result_.rows_used;
+      rows_[StateOf(done.row)].unread = false;
+    }
     if (done.ok && !used && !newer_[i]) ++result_.rows_wasted;
   }
   Apply();

@@ -128,10 +128,11 @@ struct SimResult {
   uint64_t jobs = 0;
   uint64_t rows_computed = 0;
   uint64_t rows_background = 0;
-  uint64_t rows_used = 0;    // refreshed at least one waiting answer
-  uint64_t rows_wasted = 0;  // used by none, and nothing new in them
-  base::Duration busy{};     // of all workers
-  base::Duration span{};     // from the start to the last answer or completion
+  uint64_t rows_used = 0;  // refreshed at least one waiting answer
+  uint64_t rows_wasted =
+      0;                  // replaced, or too late, before any query read them
+  base::Duration busy{};  // of all workers
+  base::Duration span{};  // from the start to the last answer or completion
   estimate::Calibration calibration;  // of group 0
   // Its share within p99 by windows of runs, oldest first: CoverageWindows.
   std::vector<double> p99_coverage_windows;

@@ -267,7 +267,11 @@ void Dispatcher::TakeResults(base::WorkerId worker) {
   Apply();
   finished_job_ = nullptr;
   for (size_t i = 0; i < rows; ++i) {
-    if (ok && !stored[i] && !row_used_[i]) ++own_.rows_wasted;
+    if (row_used_[i]) {
+      if (stored[i]) rooms_.table->NoteRead(results_[i].row);
+    } else if (ok && !stored[i]) {
+      ++own_.rows_wasted;
+    }
   }
 }
 
@@ -426,6 +430,7 @@ void Dispatcher::SendNow(WaitingQuery* query, MonoTime answer_by) {
 void Dispatcher::PublishStats() {
   DispatcherStats stats = own_;
   stats.policy = rooms_.policy->Stats();
+  stats.rows_wasted += rooms_.table->Stats().rows_unread;
   stats.tickets_refused_full = refused_full_.load(std::memory_order_relaxed);
   stats.workers_busy = watch_.running();
   stats.workers_usable = rooms_.workers->usable();

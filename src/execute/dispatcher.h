@@ -34,7 +34,8 @@ struct DispatcherStats {
   uint64_t cancelled = 0;
   uint64_t late = 0;  // sent after their deadline
   uint64_t rows_computed = 0;
-  uint64_t rows_wasted = 0;  // used by no answer, and not newer when committed
+  uint64_t rows_wasted =
+      0;  // replaced, or too late, before any query read them
   uint64_t failures = 0;
   uint64_t runs_hung = 0;     // given up; they count as failures too
   uint64_t rows_refused = 0;  // of groups that are disabled

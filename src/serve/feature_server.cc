@@ -236,6 +236,7 @@ void FeatureServer::FillRow(const Query& query, size_t g, uint32_t row,
   const bool always_inline =
       (*rooms_.functions)[base::ToInt(group.id)]->always_inline();
   const StoredRow stored = key.row(group.id);
+  key.NoteRead(group.id);
   const table::Signals signals = key.signals(group.id);
   RowFreshness freshness{Obtained::kAlreadyFresh, stored.fidelity,
                          stored.event_time_us,    stored.as_of,

@@ -2,6 +2,7 @@
 #include "table/key_record.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 
@@ -110,7 +111,7 @@ bool KeyRecord::IsNews(const TableSchema::OfGroup& group, AsOf as_of,
   return as_of.time_us > row.as_of.time_us;
 }
 
-void KeyRecord::Commit(const TableSchema::OfGroup& group,
+bool KeyRecord::Commit(const TableSchema::OfGroup& group,
                        std::span<const std::byte> bytes, AsOf as_of,
                        UnixMicros event_time_us, Fidelity fidelity) {
   Row& row = rows_[group.place];
@@ -126,6 +127,7 @@ void KeyRecord::Commit(const TableSchema::OfGroup& group,
   row.pending = buffers_[group.source].CountAfter(as_of.sequence);
   row.first_pending_us =
       row.pending == 0 ? 0 : std::max(row.first_pending_us, as_of.time_us);
+  return std::exchange(row.unread, true);
 }
 
 bool KeyRecord::Expire(UnixMicros now_us) {

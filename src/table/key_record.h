@@ -85,9 +85,14 @@ class KeyRecord {
   size_t row_capacity(const TableSchema::OfGroup& group) const {
     return rows_[group.place].bytes.capacity();
   }
-  void Commit(const TableSchema::OfGroup& group,
+  // Returns whether it replaces a row that NoteRead() was never called for.
+  bool Commit(const TableSchema::OfGroup& group,
               std::span<const std::byte> bytes, AsOf as_of,
               base::UnixMicros event_time_us, base::Fidelity fidelity);
+
+  void NoteRead(const TableSchema::OfGroup& group) const {
+    rows_[group.place].unread = false;
+  }
 
   // Trims what has expired. Returns whether any event is left.
   bool Expire(base::UnixMicros now_us);
@@ -104,6 +109,7 @@ class KeyRecord {
     base::UnixMicros first_pending_us = 0;
     uint32_t pending = 0;
     base::Fidelity fidelity = base::Fidelity::kFull;
+    mutable bool unread = false;
   };
   size_t FixedBytes() const;
 

@@ -178,6 +178,7 @@ struct Table::Rep {
   std::atomic<uint64_t> events{0};
   std::atomic<uint64_t> keys_expired{0};
   std::atomic<uint64_t> appends_refused{0};
+  std::atomic<uint64_t> rows_unread{0};
 
   // Where the next Sweep() goes on. Taken before a shard's lock.
   base::Mutex sweep_mu;
@@ -209,6 +210,11 @@ class Table::Rep::LockedKey final : public KeyView {
   Signals signals(GroupId group) const override {
     const TableSchema::OfGroup& g = schema_.groups[base::ToInt(group)];
     return g.entity == record_.entity() ? record_.signals(g) : Signals{};
+  }
+
+  void NoteRead(GroupId group) const override {
+    const TableSchema::OfGroup& g = schema_.groups[base::ToInt(group)];
+    if (g.entity == record_.entity()) record_.NoteRead(g);
   }
 
   UnixMicros window_end_us(uint32_t source, UnixMicros now_us) const override {
@@ -370,9 +376,20 @@ bool Table::Commit(base::RowId row, std::span<const std::byte> bytes,
       rep_->bytes.load(kRelaxed) >= rep_->bytes_hard_max) {
     return false;
   }
-  record->Commit(g, bytes, as_of, event_time_us, fidelity);
+  if (record->Commit(g, bytes, as_of, event_time_us, fidelity)) {
+    rep_->rows_unread.fetch_add(1, kRelaxed);
+  }
   rep_->AddBytes(before, record->row_capacity(g));
   return true;
+}
+
+void Table::NoteRead(base::RowId row) {
+  Shard* shard = rep_->ShardOf(row.key);
+  if (shard == nullptr) return;
+  const TableSchema::OfGroup& g = rep_->schema.groups[base::ToInt(row.group)];
+  MutexLock lock(&shard->mu);
+  const KeyRecord* record = rep_->Find(*shard, row.key);
+  if (record != nullptr && record->entity() == g.entity) record->NoteRead(g);
 }
 
 size_t Table::Sweep(size_t keys_max, UnixMicros now_us) {
@@ -404,9 +421,12 @@ size_t Table::Sweep(size_t keys_max, UnixMicros now_us) {
 Seq Table::newest_sequence() const { return rep_->newest.load(kRelaxed); }
 
 TableStats Table::Stats() const {
-  return {rep_->keys.load(kRelaxed), rep_->bytes.load(kRelaxed),
-          rep_->events.load(kRelaxed), rep_->keys_expired.load(kRelaxed),
-          rep_->appends_refused.load(kRelaxed)};
+  return {rep_->keys.load(kRelaxed),
+          rep_->bytes.load(kRelaxed),
+          rep_->events.load(kRelaxed),
+          rep_->keys_expired.load(kRelaxed),
+          rep_->appends_refused.load(kRelaxed),
+          rep_->rows_unread.load(kRelaxed)};
 }
 
 TableStats Table::Measure() const {

@@ -77,6 +77,7 @@ struct TableStats {
   uint64_t events = 0;  // stored
   uint64_t keys_expired = 0;
   uint64_t appends_refused = 0;  // kExhausted
+  uint64_t rows_unread = 0;      // replaced before any query read them
 };
 
 // What may be read of one key while its shard is locked: the views are valid
@@ -90,6 +91,9 @@ class KeyView {
   // Of a group of another entity: a row that does not exist.
   virtual StoredRow row(base::GroupId group) const = 0;
   virtual Signals signals(base::GroupId group) const = 0;
+  // The stored row, if any, is what a query is answered with, or falls back
+  // to: it was worth computing (TableStats::rows_unread).
+  virtual void NoteRead(base::GroupId group) const = 0;
   // max(server now, newest accepted event time of the source): the t of the
   // window (t - w, t] (design, contracts between the rooms).
   virtual base::UnixMicros window_end_us(uint32_t source,
@@ -149,6 +153,9 @@ class Table {
   // REQUIRES: `bytes` is not empty.
   bool Commit(base::RowId row, std::span<const std::byte> bytes, AsOf as_of,
               base::UnixMicros event_time_us, base::Fidelity fidelity);
+
+  // As KeyView::NoteRead, of a row that was answered as it came from a job.
+  void NoteRead(base::RowId row);
 
   // Visits at most `keys_max` keys, in turn, and removes those with no event
   // within their retention; trims expired events of the others. Returns the

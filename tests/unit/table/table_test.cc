@@ -207,6 +207,26 @@ TEST_F(TableTest, OnlyARowThatHasSeenMoreReplacesARow) {
   EXPECT_EQ(FillOf(key), 8);
 }
 
+TEST_F(TableTest, CountsRowsThatWereReplacedBeforeAnyQueryReadThem) {
+  Make();
+  const KeyId key = Click(7, kNow).key;
+  const base::RowId row{key, kClicks0};
+  EXPECT_TRUE(Commit(key, 1));
+  EXPECT_TRUE(Commit(key, 2));
+  EXPECT_EQ(table_->Stats().rows_unread, 1U);
+  table_->Read(key, [&](const KeyView& view) { view.NoteRead(kClicks0); });
+  EXPECT_TRUE(Commit(key, 3));
+  EXPECT_EQ(table_->Stats().rows_unread, 1U);
+  table_->NoteRead(row);
+  // Not stored, so nothing is replaced.
+  EXPECT_FALSE(Commit(key, 2));
+  EXPECT_TRUE(Commit(key, 4));
+  EXPECT_EQ(table_->Stats().rows_unread, 1U);
+  EXPECT_TRUE(Commit(key, 5));
+  EXPECT_EQ(table_->Stats().rows_unread, 2U);
+  table_->NoteRead({KeyId{12345}, kClicks0});
+}
+
 TEST_F(TableTest, StoresWhatACommitSays) {
   Make();
   const KeyId key = Click(1, kNow).key;
