@@ -19,7 +19,7 @@ struct BoundEvent {
   // From start to end: at most that of any run, alone or in a batch.
   base::Duration run{};
   // Worker time of it: at most the row's share of any run, alone or in a batch
-  // of which each row bears the same share.
+  // whose rows' shares add up to its time.
   base::Duration work{};
 };
 

@@ -293,19 +293,15 @@ void Simulation::Start(const Action& action) {
   job.started = now_;
   job.background = action.background;
   uint64_t draw = options_.seed;
+  base::BatchShape shape;
   for (uint32_t i = 0; i < action.rows_count; ++i) {
     const RowId id = actions_.rows[action.rows_begin + i];
     const uint32_t slot = StateOf(id);
     job.rows.push_back({id, slot, rows_[slot].events});
-    const base::JobShape& shape = shapes_[slot];
-    if (i == 0) {
-      job.shape = shape;
-    } else {
-      job.shape.events = std::max(job.shape.events, shape.events);
-      job.shape.scans = std::max(job.shape.scans, shape.scans);
-    }
+    shape.Add(shapes_[slot]);
     draw = DrawOf(draw, id, rows_[slot].newest);
   }
+  job.shape = shape.shape();
   job.run =
       service_times_.Sample(job.shape, action.rows_count, draw, now_ - kStart);
   completions_.push({now_ + job.run.time, worker});

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "base/ids.h"
@@ -14,6 +15,32 @@ struct JobShape {
   uint32_t events = 0;  // events that will be read
   uint32_t scans = 0;   // passes over a table (interests); 0: none
   friend bool operator==(const JobShape&, const JobShape&) = default;
+};
+
+// The shape of rows of one group that are computed together. Passes over one
+// table are shared, so that what counts is how many rows there are, and how
+// many scans in all: the scans of an average row, rounded up, and the events
+// of the largest.
+class BatchShape {
+ public:
+  void Add(const JobShape& row) {
+    group_ = row.group;
+    events_ = std::max(events_, row.events);
+    scans_ += row.scans;
+    ++rows_;
+  }
+  uint32_t rows() const { return rows_; }
+  // REQUIRES: a row.
+  JobShape shape() const {
+    return {group_, events_,
+            static_cast<uint32_t>((scans_ + rows_ - 1) / rows_)};
+  }
+
+ private:
+  GroupId group_{};
+  uint32_t events_ = 0;
+  uint64_t scans_ = 0;
+  uint32_t rows_ = 0;
 };
 
 // How true a computed row is to its definition.

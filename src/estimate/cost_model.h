@@ -10,8 +10,8 @@
 namespace freshline::estimate {
 
 // What the scheduler asks about the time that work will take. Const and pure
-// between two observations. Batch is the number of rows computed together, of
-// which `shape` is the largest.
+// between two observations. Batch is the number of rows computed together, and
+// `shape` theirs together (base::BatchShape).
 class CostModel {
  public:
   virtual ~CostModel() = default;

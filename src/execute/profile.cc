@@ -88,21 +88,19 @@ absl::Status ProfileGroup(const registry::FeatureGroup& group,
         std::vector<std::unique_ptr<SampleEvents>> keys;
         std::vector<featurize::Input> inputs;
         std::vector<registry::RowBytes*> outputs;
-        base::JobShape shape;
+        base::BatchShape shape;
         for (uint32_t i = 0; i < batch; ++i) {
           keys.push_back(std::make_unique<SampleEvents>(
               source, events, sample_item, now_us, &rng));
           inputs.push_back({keys.back()->View(), now_us});
           outputs.push_back(&rows[i]);
-          const base::JobShape one =
-              function.Shape(inputs.back(), scratch.get());
-          if (i == 0 || one.scans > shape.scans) shape = one;
+          shape.Add(function.Shape(inputs.back(), scratch.get()));
         }
         const base::MonoTime begin = clock.Now();
         FRESHLINE_RETURN_IF_ERROR(
             function.Compute(inputs, outputs, scratch.get()));
         const base::Duration time = clock.Now() - begin;
-        estimator->Seed(shape, batch, time);
+        estimator->Seed(shape.shape(), batch, time);
         if (batch == 1) {
           total += time;
           ++computed;

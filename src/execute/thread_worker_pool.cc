@@ -180,7 +180,6 @@ void ThreadWorkerPool::Loop(Worker* worker, uint32_t index) {
 void ThreadWorkerPool::Compute(Worker* worker) {
   Job& job = worker->job;
   featurize::Scratch* scratch = worker->scratch[base::ToInt(job.group)].get();
-  job.shape = {};
   for (size_t i = 0; i < job.row_count; ++i) {
     Job::Row& row = job.rows[i];
     worker->inputs[i] = {row.events.View(), row.window_end_us};
@@ -188,14 +187,11 @@ void ThreadWorkerPool::Compute(Worker* worker) {
   }
   const base::MonoTime begin = clock_.Now();
   try {
+    base::BatchShape shape;
     for (size_t i = 0; i < job.row_count; ++i) {
-      const base::JobShape shape =
-          job.function->Shape(worker->inputs[i], scratch);
-      if (i == 0 || shape.scans > job.shape.scans ||
-          (shape.scans == job.shape.scans && shape.events > job.shape.events)) {
-        job.shape = shape;
-      }
+      shape.Add(job.function->Shape(worker->inputs[i], scratch));
     }
+    job.shape = shape.shape();
     job.status =
         job.function->Compute({worker->inputs.data(), job.row_count},
                               {worker->outputs.data(), job.row_count}, scratch);

@@ -40,7 +40,7 @@ struct Job {
   std::vector<Row> rows;  // sized once to the largest batch
 
   // Filled by the worker.
-  base::JobShape shape;  // the largest of the batch
+  base::JobShape shape;  // of the batch
   base::Duration run_time{};
   absl::Status status;
 };

@@ -66,7 +66,7 @@ struct Action {
   uint32_t rows_count = 0;
   base::Fidelity fidelity = base::Fidelity::kFull;
   bool background = false;  // no ticket waits for it
-  base::JobShape shape;     // as known when it starts: the largest of its rows
+  base::JobShape shape;     // as known when it starts, of all rows
 
   // kSettle: need `row` of `ticket` is closed. kRefreshed (the stored row now
   // satisfies it), kStaleShed, kStaleDeadline or kStaleError.

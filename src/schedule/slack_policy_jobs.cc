@@ -19,8 +19,10 @@ namespace {
 
 int64_t Nanos(MonoTime t) { return t.time_since_epoch().count(); }
 
-JobShape LargerOf(const JobShape& a, const JobShape& b) {
-  return {a.group, std::max(a.events, b.events), std::max(a.scans, b.scans)};
+// Whether a batch is worth the wait of its first rows. Estimates are learned
+// by classes of size: the step from one class to the next says nothing.
+bool Saves(Duration together, Duration alone) {
+  return together < alone - alone / 10;
 }
 
 }  // namespace
@@ -179,9 +181,9 @@ void SlackPolicy::FillBatch(GroupId group, const Call& call) {
       static_cast<uint32_t>((queue.size() + idle - 1) / std::max(idle, 1U));
   const uint32_t size_max = std::min(BatchMaxOf(group), share);
   batch_.clear();
-  JobShape shape;
+  base::BatchShape shape;
   int64_t deadline = base::kInfiniteFuture.time_since_epoch().count();
-  Duration mean{};
+  Duration alone{};  // the rows one by one
   while (!queue.empty() && batch_.size() < std::max(size_max, 1U)) {
     const uint32_t slot = queue.top();
     const Row& row = rows_[slot];
@@ -189,23 +191,21 @@ void SlackPolicy::FillBatch(GroupId group, const Call& call) {
     if (row.needs.count > 0) {
       deadline = std::min(deadline, needs_[row.needs.root].answer_by);
     }
-    if (size == 1) {
-      shape = row.shape;
-      mean = costs_->Mean(shape, 1);
-    } else {
+    base::BatchShape larger = shape;
+    larger.Add(row.shape);
+    alone += costs_->Mean(row.shape, 1);
+    if (size > 1) {
       // A row that failed is computed alone, lest it fail others again.
       if (row.failures > 0 || rows_[batch_[0]].failures > 0) break;
-      const JobShape larger = LargerOf(shape, row.shape);
-      const Duration together = costs_->Mean(larger, size);
-      if (together >= mean + costs_->Mean(row.shape, 1)) break;
-      if (costs_->ChanceWithin(larger, size,
+      const Duration together = costs_->Mean(larger.shape(), size);
+      if (!Saves(together, alone)) break;
+      if (costs_->ChanceWithin(larger.shape(), size,
                                Duration(deadline - Nanos(call.now))) <
           config_.batch_chance_min) {
         break;
       }
-      shape = larger;
-      mean = together;
     }
+    shape = larger;
     batch_.push_back(slot);
     if (row.flow != FlowShares::kNone) {
       flows_.Started(row.flow, row.work);
@@ -244,23 +244,25 @@ bool SlackPolicy::StartBackground(uint32_t worker, const Call& call) {
 void SlackPolicy::FillBackgroundBatch(const Call& call) {
   const GroupId group = rows_[batch_[0]].id.group;
   const uint32_t free_after = idle_workers() - 1;
-  JobShape shape = rows_[batch_[0]].shape;
-  Duration mean = costs_->Mean(shape, 1);
+  base::BatchShape shape;
+  shape.Add(rows_[batch_[0]].shape);
+  Duration alone = costs_->Mean(shape.shape(), 1);
   while (batch_.size() < BatchMaxOf(group) && !background_.empty()) {
     const uint32_t slot = background_.top();
     const Row& row = rows_[slot];
     if (row.probe || row.failures > 0 || row.id.group != group) return;
-    const JobShape larger = LargerOf(shape, row.shape);
+    base::BatchShape larger = shape;
+    larger.Add(row.shape);
     const auto size = static_cast<uint32_t>(batch_.size()) + 1;
-    const Duration together = costs_->Mean(larger, size);
-    if (together >= mean + costs_->Mean(row.shape, 1)) return;
+    const Duration together = costs_->Mean(larger.shape(), size);
+    alone += costs_->Mean(row.shape, 1);
+    if (!Saves(together, alone)) return;
     if (!gate_.MayRun(together, free_after, call.now)) return;
     if (workers_ > 1 && free_after == 0 &&
         together > config_.background_last_max) {
       return;
     }
     shape = larger;
-    mean = together;
     LeaveBackground(slot);
     batch_.push_back(slot);
   }
@@ -274,7 +276,7 @@ void SlackPolicy::Start(uint32_t worker, bool background, bool probe,
   job.rows = batch_;
   job.started = call.now;
   job.probe = probe;
-  JobShape shape = rows_[batch_[0]].shape;
+  base::BatchShape together;
   const auto rows_begin = static_cast<uint32_t>(call.actions->rows.size());
   for (const uint32_t slot : batch_) {
     Row& row = rows_[slot];
@@ -286,10 +288,11 @@ void SlackPolicy::Start(uint32_t worker, bool background, bool probe,
     row.again = !row.owed.empty();
     row.covered = row.newest;
     row.pending_covered = row.pending;
-    shape = LargerOf(shape, row.shape);
+    together.Add(row.shape);
     call.actions->rows.push_back(row.id);
   }
   const auto count = static_cast<uint32_t>(batch_.size());
+  const JobShape shape = together.shape();
   job.shape = shape;
   const auto mean_ns = static_cast<double>(costs_->Mean(shape, count).count());
   job.mean = Duration(

@@ -106,6 +106,23 @@ TEST(ComparisonTest, SloAwareIsCloseToTheCapacityUnderOverload) {
   }
 }
 
+// Rows of one pass share most of its time: with 16 at once the workers can do
+// so many times what they can one by one. Estimates know sizes by classes only.
+TEST(ComparisonTest, BatchesReachTheCapacityThatTheirCurveAllows) {
+  Setting setting{.load = 4, .batch_max = 16};
+  setting.curve.batch_fixed_share = 0.75;
+  const double allowed = 16 / (0.75 + 0.25 * 16);
+  for (const double slo_ms : {30.0, 50.0}) {
+    SCOPED_TRACE(testing::Message() << "slo " << slo_ms);
+    setting.slo_ms = slo_ms;
+    const SimResult result = Simulate("slo_aware", setting);
+    const auto refreshed = static_cast<double>(
+        result.obtained[static_cast<size_t>(base::Obtained::kRefreshed)]);
+    EXPECT_GT(setting.load * refreshed / static_cast<double>(result.queries),
+              0.9 * allowed);
+  }
+}
+
 TEST(ComparisonTest, BelowSaturationEverybodyWhoWaitsIsServed) {
   for (uint64_t seed = 1; seed <= 3; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);

@@ -153,19 +153,25 @@ void FillServed(const SimResult& result, const QuerySet& set, RunReport* r) {
   r->quality.value_captured = value > 0 ? captured / value : 0;
 }
 
-// The least that batches of several rows take of a row, by its scans: the
-// fastest run of any such size, with any row that has as many scans or more.
+// The least that batches of several rows take of a row, by its scans, in any
+// run of any such size. Of a run each row bears a part that grows with its
+// scans + 1, as run times do, nearly.
 class LeastShares {
  public:
   LeastShares(const ProfiledTimes& times, uint32_t batch_max) {
     for (size_t scans = least_.size(); scans-- > 0;) {
       BoundEvent& least = least_[scans];
       least.run = least.work = Duration::max();
-      if (scans + 1 < least_.size()) least = least_[scans + 1];
       for (uint32_t batch = 2; batch <= batch_max; ++batch) {
-        const Duration time = times.Least(static_cast<uint32_t>(scans), batch);
-        least.run = std::min(least.run, time);
-        least.work = std::min(least.work, time / batch);
+        for (uint32_t mean = 0; mean < least_.size(); ++mean) {
+          // The other rows scan nothing at least.
+          if (uint64_t{mean} * batch < scans) continue;
+          const Duration time = times.Least(mean, batch);
+          least.run = std::min(least.run, time);
+          least.work =
+              std::min(least.work, time * static_cast<int64_t>(scans + 1) /
+                                       (int64_t{batch} * (mean + 1)));
+        }
       }
     }
   }
