@@ -47,7 +47,8 @@ struct RecordedCall {
   std::vector<RowResult> results;
   // kSetWorkers.
   uint32_t workers = 0;
-  // kProbe: row and shape. kSeed, kObserve: all of these.
+  // kProbe: row and shape. kSeed, kObserve: all of these; `now` is that of the
+  // call before.
   base::JobShape shape;
   uint32_t batch = 0;
   base::Duration time{};
@@ -57,28 +58,48 @@ struct RecordedCall {
   Actions actions;
 };
 
-struct Recording {
-  std::vector<RecordedCall> calls;
-  // Calls beyond the recorder's bound that were forwarded and not recorded.
-  uint64_t calls_dropped = 0;
+class CallSink {
+ public:
+  virtual ~CallSink() = default;
+  // On the thread of the policy. `call` is valid during the call only.
+  virtual void Take(const RecordedCall& call) = 0;
 };
 
-// A policy that passes every call on to another and keeps it: what a driver
-// with threads and a real clock did can be fed to a fresh policy, and must give
-// the same actions.
+// Calls in memory: the first `calls_max` of them. Not thread-safe.
+class Recording final : public CallSink {
+ public:
+  explicit Recording(size_t calls_max) : calls_max_(calls_max) {}
+
+  void Take(const RecordedCall& call) override {
+    if (calls.size() < calls_max_) {
+      calls.push_back(call);
+    } else {
+      ++calls_dropped;
+    }
+  }
+
+  std::vector<RecordedCall> calls;
+  uint64_t calls_dropped = 0;  // beyond the bound
+
+ private:
+  size_t calls_max_;
+};
+
+// A policy that passes every call on to another and tells it to a sink: what a
+// driver with threads and a real clock did can be fed to a fresh policy, and
+// must give the same actions.
 //
-// Thread-safety: as the policy inside.
-// Bounds: the first `calls_max` calls are kept.
+// Thread-safety: as the policy inside. Allocates nothing once its buffers have
+// grown.
 class PolicyRecorder final : public Policy {
  public:
-  // `policy` must outlive it.
-  PolicyRecorder(Policy* policy, size_t calls_max);
+  // `policy` and `sink` must outlive it.
+  PolicyRecorder(Policy* policy, CallSink* sink)
+      : policy_(policy), sink_(sink) {}
 
   // Records what `estimator` learns from now on as well. It must not learn
   // after the recorder ends, unless its listener is replaced.
   void ListenTo(estimate::Estimator* estimator);
-
-  const Recording& recording() const { return recording_; }
 
   void Arrive(const Ticket& ticket, base::MonoTime now,
               Actions* actions) override;
@@ -96,21 +117,41 @@ class PolicyRecorder final : public Policy {
   PolicyStats Stats() const override { return policy_->Stats(); }
 
  private:
-  // The call to fill in, or null beyond the bound.
-  RecordedCall* Append(RecordedCall::Kind kind, base::MonoTime now);
+  RecordedCall* Begin(RecordedCall::Kind kind, base::MonoTime now);
   template <typename Forward>
-  void Pass(RecordedCall* call, Actions* actions, Forward forward);
+  void Pass(Actions* actions, Forward forward);
 
   Policy* const policy_;
-  const size_t calls_max_;
-  Recording recording_;
+  CallSink* const sink_;
+  RecordedCall call_;  // reused
 };
 
 struct ReplayResult {
-  size_t calls = 0;  // replayed
+  size_t calls = 0;    // replayed
+  size_t actions = 0;  // of them
   // The first call whose actions differ, and how; none: all agree.
   std::optional<size_t> differs_at;
   std::string difference;
+};
+
+// Feeds recorded calls, one by one, to a fresh policy and the fresh estimator
+// that it asks, up to the first difference. Both must outlive it.
+class Replayer {
+ public:
+  Replayer(Policy* policy, estimate::Estimator* estimator)
+      : policy_(policy), estimator_(estimator) {}
+
+  // Returns false from the first difference on.
+  bool Take(const RecordedCall& call);
+  const ReplayResult& result() const { return result_; }
+
+ private:
+  void Feed(const RecordedCall& call);
+
+  Policy* const policy_;
+  estimate::Estimator* const estimator_;
+  Actions actions_;
+  ReplayResult result_;
 };
 
 // Feeds a recording to a fresh policy and the fresh estimator that it asks, up

@@ -129,7 +129,8 @@ TEST_P(InvariantsTest, ARecordedRunReplaysActionForAction) {
     estimate::Estimator estimator(w.options.estimator);
     const auto policy =
         schedule::MakePolicy(w.options.policy, &estimator, w.options.groups);
-    schedule::PolicyRecorder recorder(policy.get(), 1'000'000);
+    schedule::Recording recording(1'000'000);
+    schedule::PolicyRecorder recorder(policy.get(), &recording);
     recorder.ListenTo(&estimator);
     SeedEstimator(w.options, times, &estimator);
     SyntheticStream stream(w.stream);
@@ -138,7 +139,7 @@ TEST_P(InvariantsTest, ARecordedRunReplaysActionForAction) {
     const auto fresh = schedule::MakePolicy(w.options.policy, &fresh_estimator,
                                             w.options.groups);
     const schedule::ReplayResult replay =
-        schedule::Replay(recorder.recording(), fresh.get(), &fresh_estimator);
+        schedule::Replay(recording, fresh.get(), &fresh_estimator);
     EXPECT_FALSE(replay.differs_at.has_value()) << replay.difference;
     EXPECT_GT(replay.calls, 1000U);
   }

@@ -80,9 +80,10 @@ class DispatcherTest : public ::testing::Test {
     ASSERT_THAT(config, test::IsOk());
     config->background = false;
     config_ = *config;
+    recording_ = schedule::Recording(100'000);
     inner_policy_ = schedule::MakePolicy(config_, estimator_.get(), {{1}});
     policy_ = std::make_unique<schedule::PolicyRecorder>(inner_policy_.get(),
-                                                         100'000);
+                                                         &recording_);
     policy_->ListenTo(estimator_.get());
     pool_ = std::make_unique<test::FakeWorkerPool>(workers, 1);
     Dispatcher::Options options;
@@ -152,6 +153,7 @@ class DispatcherTest : public ::testing::Test {
   std::unique_ptr<estimate::Estimator> estimator_;
   schedule::PolicyConfig config_;
   std::unique_ptr<schedule::Policy> inner_policy_;
+  schedule::Recording recording_{100'000};
   std::unique_ptr<schedule::PolicyRecorder> policy_;
   std::unique_ptr<test::FakeWorkerPool> pool_;
   InlineCosts costs_{1, std::chrono::milliseconds(5)};

@@ -301,7 +301,7 @@ TEST_P(DispatcherPropertyTest, EveryQueryIsAnsweredOnceAndInTime) {
     const std::unique_ptr<estimate::Estimator> estimator = SeededEstimator();
     const auto policy = schedule::MakePolicy(config_, estimator.get(), {{1}});
     const schedule::ReplayResult replayed =
-        schedule::Replay(policy_->recording(), policy.get(), estimator.get());
+        schedule::Replay(recording_, policy.get(), estimator.get());
     ASSERT_FALSE(replayed.differs_at.has_value()) << replayed.difference;
     ASSERT_GT(replayed.calls, 400U);  // one for each query at least
   }

@@ -79,18 +79,19 @@ TEST(PolicyRecorderTest, ARecordingReplaysActionForAction) {
       const PolicyConfig config = *FindPolicy(name);
       estimate::Estimator estimator;
       const auto policy = MakePolicy(config, &estimator, {});
-      PolicyRecorder recorder(policy.get(), 10'000);
+      Recording recording(10'000);
+      PolicyRecorder recorder(policy.get(), &recording);
       recorder.ListenTo(&estimator);
       Drive(seed, &recorder, &estimator);
-      EXPECT_EQ(recorder.recording().calls_dropped, 0U);
-      EXPECT_GT(recorder.recording().calls.size(), 400U);
+      EXPECT_EQ(recording.calls_dropped, 0U);
+      EXPECT_GT(recording.calls.size(), 400U);
 
       estimate::Estimator fresh_estimator;
       const auto fresh = MakePolicy(config, &fresh_estimator, {});
       const ReplayResult result =
-          Replay(recorder.recording(), fresh.get(), &fresh_estimator);
+          Replay(recording, fresh.get(), &fresh_estimator);
       EXPECT_FALSE(result.differs_at.has_value()) << result.difference;
-      EXPECT_EQ(result.calls, recorder.recording().calls.size());
+      EXPECT_EQ(result.calls, recording.calls.size());
       EXPECT_EQ(recorder.Stats().jobs_started, fresh->Stats().jobs_started);
       EXPECT_EQ(recorder.NextWake(), fresh->NextWake());
     }
@@ -100,13 +101,13 @@ TEST(PolicyRecorderTest, ARecordingReplaysActionForAction) {
 TEST(PolicyRecorderTest, AnotherPolicyIsToldApartAtTheFirstDifference) {
   estimate::Estimator estimator;
   const auto policy = MakePolicy(*FindPolicy("slo_aware"), &estimator, {});
-  PolicyRecorder recorder(policy.get(), 10'000);
+  Recording recording(10'000);
+  PolicyRecorder recorder(policy.get(), &recording);
   recorder.ListenTo(&estimator);
   Drive(1, &recorder, &estimator);
   estimate::Estimator other_estimator;
   const auto other = MakePolicy(*FindPolicy("fifo"), &other_estimator, {});
-  const ReplayResult result =
-      Replay(recorder.recording(), other.get(), &other_estimator);
+  const ReplayResult result = Replay(recording, other.get(), &other_estimator);
   ASSERT_TRUE(result.differs_at.has_value());
   EXPECT_THAT(result.difference, HasSubstr("recorded"));
 }
@@ -114,10 +115,11 @@ TEST(PolicyRecorderTest, AnotherPolicyIsToldApartAtTheFirstDifference) {
 TEST(PolicyRecorderTest, KeepsTheFirstCallsAndCountsTheRest) {
   estimate::Estimator estimator;
   const auto policy = MakePolicy(*FindPolicy("fifo"), &estimator, {});
-  PolicyRecorder recorder(policy.get(), 10);
+  Recording recording(10);
+  PolicyRecorder recorder(policy.get(), &recording);
   Drive(1, &recorder, &estimator);
-  EXPECT_EQ(recorder.recording().calls.size(), 10U);
-  EXPECT_GT(recorder.recording().calls_dropped, 300U);
+  EXPECT_EQ(recording.calls.size(), 10U);
+  EXPECT_GT(recording.calls_dropped, 300U);
 }
 
 }  // namespace
