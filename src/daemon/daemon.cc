@@ -16,6 +16,7 @@
 #include "base/status_macros.h"
 #include "base/thread.h"
 #include "base/waker.h"
+#include "daemon/decision_log_header.h"
 #include "daemon/housekeeper.h"
 #include "daemon/status_report.h"
 #include "estimate/estimator.h"
@@ -24,9 +25,11 @@
 #include "execute/thread_worker_pool.h"
 #include "featurize/functions.h"
 #include "ingest/ingest.h"
+#include "record/decision_log_writer.h"
 #include "registry/validate.h"
 #include "rpc/server.h"
 #include "schedule/policies.h"
+#include "schedule/recorder.h"
 #include "serve/change_router.h"
 #include "serve/feature_server.h"
 #include "staleness/metric_set.h"
@@ -135,7 +138,7 @@ constexpr base::Duration kQuietWaitMax = std::chrono::seconds(1);
 // Members stand bottom-up: destruction runs top-down.
 struct Daemon::Rep {
   Rep(const DaemonConfig& daemon_config, Definitions defs,
-      const schedule::PolicyConfig& policy_config)
+      const schedule::PolicyConfig& choices)
       : config(daemon_config),
         definitions(std::move(defs)),
         waker(clock),
@@ -147,11 +150,17 @@ struct Daemon::Rep {
         approximate_scratch(definitions.approximations),
         approximate_costs(definitions.approximations.size(), kInlinePrior),
         estimator(EstimatorOptions(config)),
+        policy_config(choices),
         policy(schedule::MakePolicy(
-            policy_config, &estimator,
+            choices, &estimator,
             TraitsOf(*definitions.revision, config.scheduler.batch_max),
             FlowsOf(*definitions.revision))) {}
 
+  absl::Status OpenDecisionLog();
+  // What the dispatcher drives.
+  schedule::Policy* driven() {
+    return recorder != nullptr ? recorder.get() : policy.get();
+  }
   absl::Status Profile();
   void MakeRooms();
   absl::Status StartServer();
@@ -170,7 +179,10 @@ struct Daemon::Rep {
   execute::ScratchPool approximate_scratch;
   execute::InlineCosts approximate_costs;
   estimate::Estimator estimator;
+  const schedule::PolicyConfig policy_config;
   std::unique_ptr<schedule::Policy> policy;
+  std::unique_ptr<record::DecisionLogWriter> decision_log;
+  std::unique_ptr<schedule::PolicyRecorder> recorder;
   std::unique_ptr<serve::ChangeRouter> router;
   std::unique_ptr<ingest::EventIngest> ingest;
   std::unique_ptr<execute::ThreadWorkerPool> workers;
@@ -182,6 +194,25 @@ struct Daemon::Rep {
   std::unique_ptr<rpc::Server> server;
   std::atomic<bool> hurry{false};
 };
+
+absl::Status Daemon::Rep::OpenDecisionLog() {
+  if (config.decision_log.path.empty()) return absl::OkStatus();
+  FRESHLINE_ASSIGN_OR_RETURN(
+      const record::v1::Header header,
+      DecisionLogHeader(config, *definitions.revision, definitions.tables,
+                        policy_config, clock.WallNowMicros()));
+  FRESHLINE_ASSIGN_OR_RETURN(
+      decision_log,
+      record::DecisionLogWriter::Open(config.decision_log.path,
+                                      config.decision_log.bytes_max, header));
+  recorder = std::make_unique<schedule::PolicyRecorder>(policy.get(),
+                                                        decision_log.get());
+  // Before the profile: a replay begins with what the estimator begins with.
+  recorder->ListenTo(&estimator);
+  spdlog::info("decisions are logged to {}, up to {} bytes",
+               config.decision_log.path, config.decision_log.bytes_max);
+  return absl::OkStatus();
+}
 
 absl::Status Daemon::Rep::Profile() {
   const Revision& revision = *definitions.revision;
@@ -232,7 +263,7 @@ void Daemon::Rep::MakeRooms() {
   dispatcher = std::make_unique<execute::Dispatcher>(
       options, execute::Dispatcher::Rooms{
                    &clock, &waker, &table, &definitions.functions, &estimator,
-                   policy.get(), workers.get(), &inline_costs,
+                   driven(), workers.get(), &inline_costs,
                    std::move(source_of_group), SloOfFlow(*revision)});
   router->Connect(dispatcher.get());
   features = std::make_unique<serve::FeatureServer>(
@@ -310,6 +341,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(
   FRESHLINE_ASSIGN_OR_RETURN(const schedule::PolicyConfig policy,
                              PolicyOf(config.scheduler, config.estimator));
   auto rep = std::make_unique<Rep>(config, std::move(definitions), policy);
+  FRESHLINE_RETURN_IF_ERROR(rep->OpenDecisionLog());
   FRESHLINE_RETURN_IF_ERROR(rep->Profile());
   rep->MakeRooms();
 
@@ -339,6 +371,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(
             rep->ingest.get(),
             rep->features.get(),
             rep->dispatcher.get(),
+            rep->decision_log.get(),
             {}};
   const auto add_thread = [&](std::string name, base::SchedClass c) {
     status.threads.emplace_back(std::move(name),

@@ -127,6 +127,20 @@ void FillServices(const StatusSources& from, v1::GetStatusResponse* out) {
   }
 }
 
+void FillDecisionLog(const StatusSources& from, v1::GetStatusResponse* out) {
+  if (from.decision_log == nullptr) return;
+  const record::DecisionLogWriter::Stats stats = from.decision_log->stats();
+  v1::DecisionLogStatus* log = out->mutable_decision_log();
+  log->set_bytes(stats.bytes);
+  log->set_calls(stats.calls);
+  log->set_dropped(stats.dropped);
+  log->set_ended(stats.ended);
+  if (!stats.ended.empty()) {
+    out->add_degraded(
+        absl::StrCat("the decision log ended early: ", stats.ended));
+  }
+}
+
 }  // namespace
 
 void FillStatus(const StatusSources& from, v1::GetStatusResponse* out) {
@@ -143,6 +157,7 @@ void FillStatus(const StatusSources& from, v1::GetStatusResponse* out) {
   FillTable(from, out);
   FillFeaturizers(from, out);
   FillServices(from, out);
+  FillDecisionLog(from, out);
   for (const auto& [name, sched_class] : from.threads) {
     v1::ThreadStatus* thread = out->add_threads();
     thread->set_name(name);

@@ -15,7 +15,7 @@ Only src/daemon, the composition root, sees every room.
 
 _BELOW_RPC = (
     "base version registry table ingest featurize featurize/aggregate estimate "
-    "staleness schedule execute serve daemon/config")
+    "staleness schedule record execute serve daemon/config")
 
 _SRC = {
     "base": "",
@@ -31,6 +31,8 @@ _SRC = {
     "staleness": "base registry",
     # Values and explicit times only: no table, no thread, no clock.
     "schedule": "base estimate",
+    # What a policy was told and did, as a file.
+    "record": "base estimate schedule protobuf wire",
     "execute": "base registry table featurize staleness estimate schedule",
     "serve": "base registry table ingest featurize staleness schedule execute",
     "rpc": "base registry ingest serve protobuf wire grpc",
@@ -57,6 +59,8 @@ _BENCH = {
     "bench/train": "base featurize registry bench/trace",
     "bench/score": "base featurize registry bench/trace bench/train",
     "bench/report": _OFFLINE,
+    # A recorded run under other settings.
+    "bench/whatif": "base estimate schedule record wire",
     # Many runs together, whatever runs them.
     "bench/study": "base bench/score bench/report",
     # To the daemon as its clients see it, never to its rooms.
@@ -65,7 +69,7 @@ _BENCH = {
     "bench/commands": _OFFLINE + " api client version staleness estimate "
                       "schedule bench/report bench/load bench/replay bench/sim "
                       "bench/shelf "
-                      "bench/sim/trace bench/study wire",
+                      "bench/sim/trace bench/study bench/whatif record wire",
     "bench/micro": _BELOW_RPC + " bench/sim bench/trace bench/train",
 }
 

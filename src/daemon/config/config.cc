@@ -62,6 +62,7 @@ constexpr Range kHalfLifeRuns = {64, 1, kMillion};
 constexpr Range kProbeIntervalMs = {100, 1, kHourMs};
 constexpr Range kReprofileAfterS = {600, 0, 86'400};
 constexpr Range kKeysMax = {10'000'000, 1, 1'000'000'000};
+constexpr Range kDecisionLogBytesMax = {kGiB, kMiB, kGiB << 20};
 constexpr Range kTableBytesMax = {4 * kGiB, kMiB, kGiB << 20};
 constexpr Range kShards = {64, 1, 1024};
 constexpr Range kFutureUsMax = {300'000'000, 0, kMonthUs};
@@ -182,6 +183,10 @@ EstimatorConfig ReadEstimator(const Section& in, const v1::Estimator& from) {
   out.reprofile_after = std::chrono::seconds(
       in.Time(FRESHLINE_FIELD(reprofile_after_s), kReprofileAfterS));
   return out;
+}
+
+uint64_t ReadDecisionLogBytes(const Section& in, const v1::DecisionLog& from) {
+  return in.Number(FRESHLINE_FIELD(bytes_max), kDecisionLogBytesMax);
 }
 
 TableConfig ReadTable(const Section& in, const v1::Table& from) {
@@ -395,6 +400,12 @@ absl::StatusOr<DaemonConfig> ParseConfig(absl::string_view text,
   out.estimator = ReadEstimator(in.Sub("estimator"), from.estimator());
   out.table = ReadTable(in.Sub("table"), from.table());
   out.ingest = ReadIngest(in.Sub("ingest"), from.ingest());
+  if (!from.decision_log().path().empty()) {
+    out.decision_log.path =
+        ResolvePath(DirectoryOf(path), from.decision_log().path());
+  }
+  out.decision_log.bytes_max =
+      ReadDecisionLogBytes(in.Sub("decision_log"), from.decision_log());
   out.rpc = ReadRpc(in.Sub("rpc"), from.rpc(), !out.off_loopback());
   FRESHLINE_RETURN_IF_ERROR(violations.ToStatus());
   return out;

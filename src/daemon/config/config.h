@@ -93,6 +93,13 @@ struct RpcConfig {
   friend bool operator==(const RpcConfig&, const RpcConfig&) = default;
 };
 
+struct DecisionLogConfig {
+  std::string path;  // empty: none
+  uint64_t bytes_max = 0;
+  friend bool operator==(const DecisionLogConfig&,
+                         const DecisionLogConfig&) = default;
+};
+
 // Everything that the daemon is told, complete: made by LoadConfig() only, so
 // that every value is in range. Paths are absolute.
 struct DaemonConfig {
@@ -106,6 +113,7 @@ struct DaemonConfig {
   TableConfig table;
   IngestConfig ingest;
   RpcConfig rpc;
+  DecisionLogConfig decision_log;
 
   // Whether any address can be reached from another machine: then the daemon
   // warns at start and every hour.

@@ -79,6 +79,9 @@ std::string PrintConfig(const DaemonConfig& config) {
           config.ingest.future_max)
           .count());
   ingest->set_producers_max(config.ingest.producers_max);
+  v1::DecisionLog* log = out.mutable_decision_log();
+  log->set_path(config.decision_log.path);
+  log->set_bytes_max(config.decision_log.bytes_max);
   v1::Estimator* estimator = out.mutable_estimator();
   estimator->set_profile_runs(config.estimator.profile_runs);
   estimator->set_half_life_runs(config.estimator.half_life_runs);

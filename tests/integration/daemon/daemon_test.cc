@@ -19,6 +19,8 @@
 #include "freshline/client.h"
 #include "freshline/v1/feature_store.pb.h"
 #include "freshline/v1/operations.pb.h"
+#include "record/decision_log_reader.h"
+#include "schedule/recorder.h"
 #include "tests/support/status_matchers.h"
 
 namespace freshline::daemon {
@@ -337,6 +339,58 @@ TEST_F(DaemonTest, AnswersEverybodyUnderOverload) {
   }
   for (int n = answered; n < kQueries; n = answered) answered.wait(n);
   EXPECT_EQ(wrong, 0);
+}
+
+TEST_F(DaemonTest, ItsDecisionLogReplaysDecisionForDecision) {
+  const std::string path = Directory() + "/decisions";
+  Start(Config("rees46.textproto",
+               absl::StrCat("decision_log { path: \"", path, "\" }")));
+  constexpr int kQueries = 200;
+  std::atomic<int> answered{0};
+  for (int i = 0; i < kQueries; ++i) {
+    client_->GetFeatures(
+        FeatureRequest("recommend")
+            .Entity("user_id", {i % 20})
+            .AddEvents(Click(i % 20, SomeItem(static_cast<uint32_t>(i)),
+                             static_cast<uint64_t>(i))),
+        [&](const absl::StatusOr<FeatureAnswer>& answer) {
+          EXPECT_THAT(answer, test::IsOk());
+          ++answered;
+          answered.notify_all();
+        });
+  }
+  for (int n = answered; n < kQueries; n = answered) answered.wait(n);
+  const auto status = client_->GetStatus();
+  ASSERT_THAT(status, test::IsOk());
+  EXPECT_GT(status->proto().decision_log().calls(), kQueries);
+  EXPECT_EQ(status->proto().decision_log().ended(), "");
+  client_.reset();
+  daemon_.reset();
+
+  const auto log = record::DecisionLogReader::Open(path);
+  ASSERT_THAT(log, test::IsOk());
+  const record::v1::Header& header = (*log)->header();
+  const auto choices =
+      record::PolicyOf(header, schedule::PolicyCatalogue::BuiltIn());
+  ASSERT_THAT(choices, test::IsOk());
+  estimate::Estimator estimator({.half_life_runs = header.half_life_runs()});
+  const auto policy = schedule::MakePolicy(
+      *choices, &estimator, record::GroupsOf(header), *record::FlowsOf(header));
+  schedule::Replayer replayer(policy.get(), &estimator);
+  schedule::RecordedCall call;
+  while (*(*log)->Next(&call) && replayer.Take(call)) {
+  }
+  EXPECT_TRUE((*log)->complete()) << (*log)->end();
+  EXPECT_FALSE(replayer.result().differs_at.has_value())
+      << replayer.result().difference;
+  EXPECT_GT(replayer.result().actions, 2U * kQueries);
+}
+
+TEST_F(DaemonTest, ADecisionLogThatCannotBeWrittenIsRefusedByName) {
+  const auto daemon = Daemon::Start(
+      Config("rees46.textproto", "decision_log { path: \"/no/such/log\" }"));
+  EXPECT_THAT(daemon, test::StatusIs(StatusCode::kUnavailable,
+                                     HasSubstr("/no/such/log")));
 }
 
 TEST_F(DaemonTest, DrainsWithoutLosingAWaitingQuery) {

@@ -45,6 +45,8 @@ TEST(ConfigTest, TheLeastConfigurationHasTheDocumentedDefaults) {
   EXPECT_FALSE(config->allow_insecure_off_loopback);
   EXPECT_FALSE(config->off_loopback());
   EXPECT_EQ(config->port_file, "");
+  EXPECT_EQ(config->decision_log.path, "");
+  EXPECT_EQ(config->decision_log.bytes_max, uint64_t{1} << 30);
   EXPECT_EQ(config->item_table_dir, "/etc/freshline");
   const SchedulerConfig& scheduler = config->scheduler;
   EXPECT_EQ(scheduler.policy, SchedulerPolicy::kSloAware);
@@ -103,13 +105,15 @@ TEST(ConfigTest, ReflectionIsOffByDefaultWhereOthersReachIt) {
 TEST(ConfigTest, RelativePathsStartAtTheFile) {
   const auto config = Parse(
       "definitions: 'a.textproto' definitions: '../b/./c.textproto'\n"
-      "definitions: '/d.textproto' item_table_dir: 'tables' port_file: 'p'");
+      "definitions: '/d.textproto' item_table_dir: 'tables' port_file: 'p' "
+      "decision_log { path: 'log' }");
   ASSERT_THAT(config, IsOk());
   EXPECT_THAT(config->definitions,
               ElementsAre("/etc/freshline/a.textproto", "/etc/b/c.textproto",
                           "/d.textproto"));
   EXPECT_EQ(config->item_table_dir, "/etc/freshline/tables");
   EXPECT_EQ(config->port_file, "/etc/freshline/p");
+  EXPECT_EQ(config->decision_log.path, "/etc/freshline/log");
 }
 
 TEST(ConfigTest, PathsAreAbsoluteWhereTheFileIsNamedRelatively) {
@@ -199,6 +203,7 @@ TEST(ConfigTest, EveryNumberHasARange) {
       {"estimator", "reprofile_after_s", 0, 86400},
       {"table", "keys_max", 1, 1000000000},
       {"table", "bytes_max", 1 << 20, uint64_t{1} << 50},
+      {"decision_log", "bytes_max", 1 << 20, uint64_t{1} << 50},
       {"table", "shards", 1, 1024},
       {"ingest", "future_us_max", 0, 31LL * 86400 * 1000000},
       {"ingest", "producers_max", 1, 10000000},

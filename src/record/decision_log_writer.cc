@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "record/decision_log_writer.h"
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "record/block.h"
+#include "record/call_codec.h"
+
+namespace freshline::record {
+
+using base::MutexLock;
+using schedule::RecordedCall;
+
+namespace {
+
+constexpr size_t kBlockBytes = 64 * 1024;
+constexpr size_t kBlocksWaiting = 128;
+// A quiet daemon's calls reach the disk after so long.
+constexpr base::Duration kBlockAge = std::chrono::seconds(1);
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<DecisionLogWriter>> DecisionLogWriter::Open(
+    const std::string& path, uint64_t bytes_max, const v1::Header& header) {
+  std::FILE* const file = std::fopen(path.c_str(), "wb");
+  if (file == nullptr) {
+    return absl::UnavailableError(
+        absl::StrCat("decision log \"", path, "\": ", std::strerror(errno)));
+  }
+  auto log = std::unique_ptr<DecisionLogWriter>(
+      new DecisionLogWriter(file, bytes_max));
+  std::string why;
+  if (std::fwrite(kMagic, 1, sizeof kMagic, file) != sizeof kMagic ||
+      !log->WriteBlock(header.SerializeAsString(), &why)) {
+    return absl::UnavailableError(
+        absl::StrCat("decision log \"", path, "\": ", why));
+  }
+  log->thread_ = std::thread([raw = log.get()] { raw->Run(); });
+  return log;
+}
+
+DecisionLogWriter::DecisionLogWriter(std::FILE* file, uint64_t bytes_max)
+    : file_(file), bytes_max_(bytes_max) {
+  block_.reserve(kBlockBytes * 2);
+}
+
+DecisionLogWriter::~DecisionLogWriter() {
+  if (thread_.joinable()) {
+    HandOver();
+    {
+      MutexLock lock(&mu_);
+      closing_ = true;
+      wake_.NotifyAll();
+    }
+    thread_.join();
+  }
+  std::fclose(file_);
+}
+
+void DecisionLogWriter::Take(const RecordedCall& call) {
+  EncodeCall(call, &call_);
+  if (block_.empty()) block_began_ = call.now;
+  AppendMessage(call_, &block_);
+  if (block_.size() >= kBlockBytes || call.now - block_began_ >= kBlockAge) {
+    HandOver();
+  }
+  MutexLock lock(&mu_);
+  ++(ended_ ? stats_.dropped : stats_.calls);
+}
+
+void DecisionLogWriter::HandOver() {
+  if (block_.empty()) return;
+  MutexLock lock(&mu_);
+  if (!ended_ && queue_.size() >= kBlocksWaiting) {
+    ended_ = true;
+    stats_.ended = "the disk did not keep up";
+  }
+  if (ended_) {
+    block_.clear();
+    return;
+  }
+  queue_.push_back(std::move(block_));
+  block_ = std::string();
+  block_.reserve(kBlockBytes * 2);
+  wake_.NotifyAll();
+}
+
+void DecisionLogWriter::Run() {
+  std::vector<std::string> blocks;
+  while (true) {
+    std::string why;
+    bool closing = false;
+    {
+      MutexLock lock(&mu_);
+      while (queue_.empty() && !closing_ && !ended_) wake_.Wait(&mu_);
+      blocks.swap(queue_);
+      closing = closing_;
+      why = stats_.ended;
+    }
+    for (const std::string& block : blocks) {
+      if (!WriteBlock(block, &why)) break;
+    }
+    const bool drained = blocks.empty();
+    blocks.clear();
+    if (why.empty() && !(closing && drained)) continue;
+    WriteEnd(why.empty() ? "closed" : why);
+    MutexLock lock(&mu_);
+    ended_ = true;
+    stats_.ended = why;
+    queue_.clear();
+    return;
+  }
+}
+
+bool DecisionLogWriter::WriteBlock(const std::string& payload,
+                                   std::string* why) {
+  const std::string head = BlockHead(payload);
+  uint64_t bytes = 0;
+  {
+    MutexLock lock(&mu_);
+    bytes = stats_.bytes;
+  }
+  bytes += head.size() + payload.size();
+  if (bytes > bytes_max_) {
+    *why = absl::StrCat("bytes_max, ", bytes_max_, ", is reached");
+    return false;
+  }
+  if (std::fwrite(head.data(), 1, head.size(), file_) != head.size() ||
+      std::fwrite(payload.data(), 1, payload.size(), file_) != payload.size() ||
+      std::fflush(file_) != 0) {
+    *why = std::strerror(errno);
+    return false;
+  }
+  MutexLock lock(&mu_);
+  stats_.bytes = bytes;
+  return true;
+}
+
+void DecisionLogWriter::WriteEnd(const std::string& reason) {
+  v1::Call end;
+  end.set_kind(v1::Call::END);
+  end.set_reason(reason);
+  std::string payload;
+  AppendMessage(end, &payload);
+  const std::string block = BlockHead(payload) + payload;
+  // Where the disk is full, a reader sees a log that was cut short.
+  (void)!std::fwrite(block.data(), 1, block.size(), file_);
+  std::fflush(file_);
+}
+
+DecisionLogWriter::Stats DecisionLogWriter::stats() const {
+  MutexLock lock(&mu_);
+  return stats_;
+}
+
+}  // namespace freshline::record
