@@ -33,8 +33,11 @@ struct CheckFlags {
   WorkloadOptions workload{"out/quickstart/trace/trace.csv",
                            "out/quickstart/tables", "auto",
                            3 * kRounds* kBlock / std::chrono::seconds(1), 1};
-  DaemonOptions daemon{
-      "", "config/rees46.textproto", "", "out/check", "slo_aware", 2, 1, 1500};
+  DaemonOptions daemon{"",          "config/rees46.textproto",
+                       "",          "out/check",
+                       "slo_aware", 2,
+                       1,           1500,
+                       false,       ""};
 };
 
 // Sends one block after the other, each on a connection of its own.

@@ -61,7 +61,9 @@ struct SaturateFlags {
                        "slo_aware",
                        2,
                        1,
-                       1500};
+                       1500,
+                       false,
+                       ""};
   SaturateOptions options;
   std::string self;
 };

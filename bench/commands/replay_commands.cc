@@ -298,8 +298,13 @@ void AddReplay(CLI::App* app, const Invocation& call, Run* run) {
       "Replay clicks against a daemon, open loop, and score what it served");
   auto f = std::make_shared<Flags>();
   AddCommon(sub, call, f.get());
-  sub->add_option("--target", f->replay.target,
-                  "A daemon that runs already; default: start one");
+  CLI::Option* const target =
+      sub->add_option("--target", f->replay.target,
+                      "A daemon that runs already; default: start one");
+  sub->add_option("--record", f->replay.daemon.decision_log,
+                  "File for the decision log of the daemon that is started: "
+                  "for verify-log, whatif and simulate --times")
+      ->excludes(target);
   sub->add_option("--policy", f->replay.daemon.policy,
                   "Policy of the daemon that is started")
       ->capture_default_str();

@@ -141,6 +141,10 @@ absl::StatusOr<std::unique_ptr<DaemonUnderTest>> DaemonUnderTest::Start(
         << "  approximate: " << (options.approximate ? "true" : "false") << "\n"
         << "}\n"
         << "rpc { reflection: false }\n";
+    if (!options.decision_log.empty()) {
+      out << "decision_log { path: \"" << absolute(options.decision_log)
+          << "\" }\n";
+    }
     if (!out) {
       return absl::UnavailableError(
           absl::StrCat("cannot write \"", config, "\""));

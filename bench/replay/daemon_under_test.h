@@ -25,6 +25,7 @@ struct DaemonOptions {
   uint32_t batch_max = 1;
   uint32_t guard_floor_us = 1500;
   bool approximate = false;  // stale rows are approximated while answering
+  std::string decision_log;  // file to record to; empty: none
 };
 
 // A freshlined of our own, on a free port of loopback, that ends with this.
