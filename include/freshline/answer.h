@@ -154,6 +154,9 @@ class FeatureAnswer {
   size_t rows() const;
   uint64_t revision() const;  // of the definitions that produced it
   absl::string_view request_id() const;
+  // Where a refresh was given up: what a worker-millisecond was worth then, in
+  // the gain of the groups' staleness metrics; 0: none was, or not for it.
+  double price() const;
 
   // In the order of the feature service or of the references asked for.
   size_t feature_count() const;

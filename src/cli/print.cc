@@ -210,6 +210,10 @@ void PrintAnswer(const FeatureAnswer& answer, int64_t now_us,
   }
   table.Print(out);
   out << "revision " << answer.revision() << "\n";
+  if (answer.price() > 0) {
+    out << "price " << absl::StrFormat("%.4g", answer.price())
+        << " per worker-millisecond when a refresh was given up\n";
+  }
   for (size_t b = 0; b < answer.event_batches(); ++b) {
     const EventAnswer events = answer.events(b);
     for (size_t i = 0; i < events.size(); ++i) {

@@ -282,6 +282,7 @@ uint64_t FeatureAnswer::revision() const { return response_->revision(); }
 absl::string_view FeatureAnswer::request_id() const {
   return response_->request_id();
 }
+double FeatureAnswer::price() const { return response_->price(); }
 size_t FeatureAnswer::feature_count() const {
   return static_cast<size_t>(response_->features_size());
 }

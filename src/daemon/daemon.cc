@@ -367,6 +367,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(
             std::string(featurize::KernelName()),
             rep->table_options,
             rep->definitions.revision.get(),
+            &rep->definitions.metrics,
             &rep->table,
             rep->ingest.get(),
             rep->features.get(),

@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "freshline/v1/feature_store.pb.h"
+#include "freshline/v1/registry.pb.h"
 #include "version/version.h"
 
 namespace freshline::daemon {
@@ -62,6 +63,7 @@ void FillScheduler(const StatusSources& from, v1::GetStatusResponse* out) {
   scheduler->set_runs_hung(stats.runs_hung);
   scheduler->set_rows_refused(stats.rows_refused);
   scheduler->set_reprofiles(stats.reprofiles);
+  scheduler->set_price(stats.policy.price);
   if (stats.workers_hung > 0) {
     out->add_degraded(
         absl::StrCat(stats.workers_hung,
@@ -127,6 +129,35 @@ void FillServices(const StatusSources& from, v1::GetStatusResponse* out) {
   }
 }
 
+// By the definitions' own names of the kinds.
+v1::StalenessMetric::Kind KindOf(registry::Staleness::Kind kind) {
+  using Kind = registry::Staleness::Kind;
+  switch (kind) {
+    case Kind::kPendingShare:
+      return v1::StalenessMetric::PENDING_SHARE;
+    case Kind::kPendingEvents:
+      return v1::StalenessMetric::PENDING_EVENTS;
+    case Kind::kAge:
+      return v1::StalenessMetric::AGE;
+    case Kind::kValueCurve:
+      return v1::StalenessMetric::VALUE_CURVE;
+    case Kind::kExpression:
+      return v1::StalenessMetric::EXPRESSION;
+  }
+  return v1::StalenessMetric::PENDING_SHARE;
+}
+
+void FillStaleness(const StatusSources& from, v1::GetStatusResponse* out) {
+  for (const registry::FeatureGroup& group : from.revision->groups()) {
+    v1::StalenessStatus* status = out->add_staleness();
+    status->set_group(group.name);
+    status->set_metric(
+        v1::StalenessMetric::Kind_Name(KindOf(group.staleness.kind)));
+    status->set_expression_fallbacks(
+        (*from.metrics)[base::ToInt(group.id)].fallbacks());
+  }
+}
+
 void FillDecisionLog(const StatusSources& from, v1::GetStatusResponse* out) {
   if (from.decision_log == nullptr) return;
   const record::DecisionLogWriter::Stats stats = from.decision_log->stats();
@@ -157,6 +188,7 @@ void FillStatus(const StatusSources& from, v1::GetStatusResponse* out) {
   FillTable(from, out);
   FillFeaturizers(from, out);
   FillServices(from, out);
+  FillStaleness(from, out);
   FillDecisionLog(from, out);
   for (const auto& [name, sched_class] : from.threads) {
     v1::ThreadStatus* thread = out->add_threads();

@@ -12,6 +12,7 @@
 #include "record/decision_log_writer.h"
 #include "registry/revision.h"
 #include "serve/feature_server.h"
+#include "staleness/metric_set.h"
 #include "table/table.h"
 
 namespace freshline::daemon {
@@ -24,6 +25,7 @@ struct StatusSources {
   std::string kernels;
   table::TableOptions table_options;
   const registry::Revision* revision;
+  const staleness::MetricSet* metrics;  // of the revision
   const table::Table* table;
   const ingest::EventIngest* ingest;
   const serve::FeatureServer* features;

@@ -171,7 +171,7 @@ void Dispatcher::Arrive(TicketId id, std::unique_ptr<WaitingQuery> query) {
     });
     if (satisfied) continue;
     if (answer_by <= now) {
-      query->Settle(i, Obtained::kStaleDeadline);
+      query->Settle(i, Obtained::kStaleDeadline, /*price=*/0);
     } else {
       open_needs_.push_back(needs[i]);
     }
@@ -391,7 +391,7 @@ void Dispatcher::Settle(const Action& action) {
   const auto need = static_cast<size_t>(found - needs.begin());
   if (action.reason != Obtained::kRefreshed &&
       action.reason != Obtained::kApproximated) {
-    query.Settle(need, action.reason);
+    query.Settle(need, action.reason, action.price);
     return;
   }
   uint32_t pending = 0;

@@ -34,8 +34,9 @@ class WaitingQuery {
   // Replaces the stored row of a need by a better one.
   virtual void Patch(size_t need, const table::StoredRow& row, uint32_t pending,
                      base::Obtained how) = 0;
-  // Closes a need with the stored row it has.
-  virtual void Settle(size_t need, base::Obtained reason) = 0;
+  // Closes a need with the stored row it has. `price`: of worker time when it
+  // was given up, as schedule::Action::price; 0 where nothing was weighed.
+  virtual void Settle(size_t need, base::Obtained reason, double price) = 0;
 
   // Sends the answer as it stands; called once, after which only the
   // destructor is.

@@ -173,6 +173,7 @@ void EncodeAnswer(const serve::Answer& answer,
   const registry::QueryPlan& plan = answer.plan();
   response->set_revision(answer.revision().number());
   response->set_rows(answer.rows());
+  response->set_price(answer.price());
   for (size_t i = 0; i < plan.features.size(); ++i) {
     const size_t group = plan.group_index[i];
     const ColumnSource source{answer, group, plan.features[i].feature,

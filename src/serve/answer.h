@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -62,6 +63,11 @@ class Answer {
   const RowFreshness& freshness(size_t group, uint32_t row) const {
     return slots_[Index(group, row)].freshness;
   }
+  // The highest price of worker time at which a refresh was given up, in gain
+  // per worker-millisecond; 0: none was, or it was not for its price.
+  double price() const { return price_; }
+  void RaisePrice(double price) { price_ = std::max(price_, price); }
+
   RowFreshness& mutable_freshness(size_t group, uint32_t row) {
     return slots_[Index(group, row)].freshness;
   }
@@ -81,6 +87,7 @@ class Answer {
   std::shared_ptr<const registry::Revision> revision_;
   std::shared_ptr<const registry::QueryPlan> plan_;
   uint32_t rows_;
+  double price_ = 0;
   std::vector<bool> shared_groups_;
   std::vector<size_t> first_slot_;  // per group
   std::vector<Slot> slots_;

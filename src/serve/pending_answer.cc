@@ -45,7 +45,8 @@ void PendingAnswer::Patch(size_t need, const table::StoredRow& row,
   }
 }
 
-void PendingAnswer::Settle(size_t need, Obtained reason) {
+void PendingAnswer::Settle(size_t need, Obtained reason, double price) {
+  if (reason == Obtained::kStaleShed) answer_.RaisePrice(price);
   for (size_t p = first_place_[need]; p < first_place_[need + 1]; ++p) {
     RowFreshness& f =
         answer_.mutable_freshness(places_[p].group, places_[p].row);
@@ -57,7 +58,9 @@ void PendingAnswer::Settle(size_t need, Obtained reason) {
 void PendingAnswer::Send() { server_->Complete(answer_, done_.Release()); }
 
 void PendingAnswer::SendStale(Obtained reason) {
-  for (size_t need = 0; need < needs_.size(); ++need) Settle(need, reason);
+  for (size_t need = 0; need < needs_.size(); ++need) {
+    Settle(need, reason, /*price=*/0);
+  }
   Send();
 }
 

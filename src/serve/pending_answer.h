@@ -36,7 +36,7 @@ class PendingAnswer final : public execute::WaitingQuery {
   bool SatisfiedBy(size_t need, const table::StoredRow& row) const override;
   void Patch(size_t need, const table::StoredRow& row, uint32_t pending,
              base::Obtained how) override;
-  void Settle(size_t need, base::Obtained reason) override;
+  void Settle(size_t need, base::Obtained reason, double price) override;
   void Send() override;
 
   // Closes every need and sends.

@@ -96,6 +96,7 @@ struct QueryOutcome {
     base::Obtained how = base::Obtained::kUnset;
     base::Seq as_of = 0;
     int64_t value = -1;
+    double price = 0;  // when the need was settled
   };
   std::vector<Row> rows;  // by need
   bool destroyed = false;
@@ -122,8 +123,9 @@ class FakeQuery final : public execute::WaitingQuery {
   }
   void Patch(size_t need, const table::StoredRow& row, uint32_t pending,
              base::Obtained how) override;
-  void Settle(size_t need, base::Obtained reason) override {
+  void Settle(size_t need, base::Obtained reason, double price) override {
     outcome_->rows[need].how = reason;
+    outcome_->rows[need].price = price;
   }
   void Send() override;
 

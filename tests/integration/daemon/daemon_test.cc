@@ -5,10 +5,12 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <fstream>
 #include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "base/clock.h"
 #include "base/thread.h"
 #include "bench/trace/catalogue.h"
@@ -20,6 +22,7 @@
 #include "freshline/v1/feature_store.pb.h"
 #include "freshline/v1/operations.pb.h"
 #include "record/decision_log_reader.h"
+#include "registry/textproto.h"
 #include "schedule/recorder.h"
 #include "tests/support/status_matchers.h"
 
@@ -261,6 +264,41 @@ TEST_F(DaemonTest, ReportsItsStatus) {
   EXPECT_EQ(*client_->CheckHealth(), Health::kServing);
   EXPECT_THAT(client_->CheckHealth("nobody"),
               test::StatusIs(StatusCode::kNotFound, HasSubstr("no service")));
+}
+
+TEST_F(DaemonTest, CountsAnExpressionThatHasNoValue) {
+  auto text = registry::ReadTextFile(
+      absl::StrCat(FRESHLINE_CONFIG_DIR, "/rees46.textproto"));
+  ASSERT_THAT(text, test::IsOk());
+  ASSERT_EQ(absl::StrReplaceAll({{"staleness { kind: PENDING_SHARE weight: 1 }",
+                                  "staleness { kind: EXPRESSION expression: "
+                                  "\"case when pending > 1000 then 1 end\" }"}},
+                                &*text),
+            1);
+  DaemonConfig config = Config("rees46.textproto");
+  config.definitions = {Directory() + "/expression.textproto"};
+  std::ofstream(config.definitions[0]) << *text;
+  Start(config);
+  const auto answer =
+      client_->GetFeatures(FeatureRequest("recommend")
+                               .Entity("user_id", {7})
+                               .AddEvents(Click(7, SomeItem(0), 1))
+                               .Budget(std::chrono::seconds(5)));
+  ASSERT_THAT(answer, test::IsOk());
+  // The pending share stood in: the row was worth its refresh.
+  EXPECT_EQ(answer->Feature("next_items:items")->freshness().obtained,
+            Obtained::kRefreshed);
+  const auto status = client_->GetStatus();
+  ASSERT_THAT(status, test::IsOk());
+  EXPECT_EQ(status->proto().scheduler().price(), 0);
+  bool seen = false;
+  for (const v1::StalenessStatus& s : status->proto().staleness()) {
+    seen |= s.group() == "next_items";
+    const bool expression = s.group() == "next_items";
+    EXPECT_EQ(s.metric(), expression ? "EXPRESSION" : "PENDING_SHARE");
+    EXPECT_EQ(s.expression_fallbacks() > 0, expression) << s.group();
+  }
+  EXPECT_TRUE(seen);
 }
 
 TEST_F(DaemonTest, LearnsAGuardForEachServiceFromWhatCallersReport) {

@@ -76,6 +76,15 @@ TEST(PrintAnswerTest, OneLinePerFeatureAndRowWithFreshness) {
       "event 0.0: ACCEPTED, sequence 12, MEMORY\n");
 }
 
+TEST(PrintAnswerTest, ThePriceStandsWhereARefreshWasGivenUp) {
+  std::ostringstream out;
+  PrintAnswer(AnswerFrom("revision: 3 rows: 1 price: 0.012345"), 0, out);
+  EXPECT_THAT(out.str(), HasSubstr("price 0.01235 per worker-"));
+  out.str("");
+  PrintAnswer(AnswerFrom("revision: 3 rows: 1"), 0, out);
+  EXPECT_THAT(out.str(), ::testing::Not(HasSubstr("price")));
+}
+
 TEST(ValueTextTest, WritesEveryType) {
   const FeatureAnswer answer = AnswerFrom(R"(
     rows: 1

@@ -25,7 +25,7 @@ FeatureAnswer AnswerFrom(const char* text) {
 
 FeatureAnswer TwoRows() {
   return AnswerFrom(R"(
-    request_id: "r" revision: 3 rows: 2
+    request_id: "r" revision: 3 rows: 2 price: 0.25
     features {
       name: "user:clicks" group: 0 values { int64s { values: 5 } }
     }
@@ -83,6 +83,7 @@ TEST(FeatureAnswerTest, ReadsEveryTypeByNameAndRow) {
   EXPECT_EQ(answer.rows(), 2u);
   EXPECT_EQ(answer.revision(), 3u);
   EXPECT_EQ(answer.request_id(), "r");
+  EXPECT_EQ(answer.price(), 0.25);
   EXPECT_EQ(answer.feature_count(), 9u);
   EXPECT_EQ(*answer.Float64("item:price", 0), 1.5);
   EXPECT_THAT(*answer.Vector("item:vector", 1), ElementsAre(3, 4));

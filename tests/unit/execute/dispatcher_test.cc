@@ -239,6 +239,30 @@ TEST_F(DispatcherTest, AnEstimateAboveEveryBudgetIsLearnedAnew) {
   EXPECT_GE(refreshed, 90);
 }
 
+// Five times what the one worker can do, all of the same worth.
+TEST_F(DispatcherTest, WhatIsShedComesWithThePriceOfWorkerTime) {
+  std::vector<std::shared_ptr<QueryOutcome>> asked;
+  for (int ms = 1; ms <= 3000; ++ms) {
+    const auto [row, sequence] = Click(ms);
+    asked.push_back(Ask(row, sequence, milliseconds(20)));
+    RunFor(milliseconds(1));
+    if (ms % 5 == 0 && pool_->running(0)) pool_->Finish(0, milliseconds(5));
+  }
+  RunFor(milliseconds(50));
+  size_t shed = 0;
+  for (size_t i = 2000; i < asked.size(); ++i) {
+    const QueryOutcome::Row& row = asked[i]->rows[0];
+    if (row.how == Obtained::kRefreshed) {
+      EXPECT_EQ(row.price, 0);
+    } else if (row.how == Obtained::kStaleShed) {
+      ++shed;
+      EXPECT_NEAR(row.price, 1.0 / 5, 0.05);  // gain per millisecond
+    }
+  }
+  EXPECT_GT(shed, 500U);
+  EXPECT_NEAR(dispatcher_->Stats().policy.price, 1.0 / 5, 0.05);
+}
+
 // Random traffic: whatever the workers do, each query is sent exactly once,
 // never later than answer_by, and what is called REFRESHED has seen what was
 // asked for.

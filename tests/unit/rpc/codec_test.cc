@@ -135,13 +135,17 @@ TEST_F(EncodeTest, AColumnOfPresentValuesHasNoStatuses) {
   v1::GetFeaturesResponse r;
   EncodeAnswer(answer, &r);
   EXPECT_THAT(r.features(0).statuses(), IsEmpty());
+  EXPECT_EQ(r.price(), 0);
 
-  // The same row, too old.
+  // The same row, too old, and its refresh given up.
   serve::RowFreshness old = Refreshed();
   old.outside_max_age = true;
   answer.Put(0, 0, bytes, old);
+  answer.RaisePrice(0.5);
+  answer.RaisePrice(0.25);
   r.Clear();
   EncodeAnswer(answer, &r);
+  EXPECT_EQ(r.price(), 0.5);
   EXPECT_THAT(r.features(0).statuses(), ElementsAre(v1::OUTSIDE_MAX_AGE));
   EXPECT_THAT(r.features(0).values().int64s().values(), ElementsAre(7));
 }

@@ -156,7 +156,8 @@ class FeatureServerTest : public ::testing::Test {
                              dispatcher_.get()});
   }
 
-  // A query of `service` about user 7, that carries a click unless told not to.
+  // A query of `service` about user 7, that carries a click of the first user
+  // unless told not to.
   struct Ask {
     std::string service = "slow_only";
     bool click = true;
@@ -176,7 +177,7 @@ class FeatureServerTest : public ::testing::Test {
           {"item_id", registry::Scalar::kInt64, std::span(ask.items), {}});
     }
     const std::vector<int64_t> item = {3};
-    const std::vector<int64_t> user = {7};
+    const std::vector<int64_t> user = {ask.users.empty() ? 7 : ask.users[0]};
     const std::vector<int64_t> time = {clock_.WallNowMicros()};
     const std::vector<ColumnInput> columns = {
         {"user_id", registry::Scalar::kInt64, std::span(user), {}},
@@ -310,6 +311,29 @@ TEST_F(FeatureServerTest, WhatIsNotRefreshedIsApproximated) {
   Outcome stored;
   Get({.click = false, .budget_us = 0}, &stored);
   EXPECT_EQ(stored.How(0), Obtained::kDefaultCold);
+}
+
+// Three times what the one worker can do.
+TEST_F(FeatureServerTest, AnAnswerThatWasDeniedARefreshTellsThePrice) {
+  std::vector<Outcome> outcomes(1500);
+  for (size_t ms = 0; ms < outcomes.size(); ++ms) {
+    Get({.users = {static_cast<int64_t>(ms)}}, &outcomes[ms]);
+    RunFor(milliseconds(1));
+    if (ms % 3 == 0 && pool_.running(0)) pool_.Finish(0, milliseconds(3));
+  }
+  RunFor(milliseconds(50));
+  size_t priced = 0;
+  for (const Outcome& outcome : outcomes) {
+    ASSERT_TRUE(outcome.answer.has_value());
+    const double price = outcome.answer->price();
+    if (outcome.How(0) == Obtained::kRefreshed) {
+      EXPECT_EQ(price, 0);
+    } else if (price > 0) {
+      ++priced;
+      EXPECT_NEAR(price, 1.0 / 3, 0.1);  // a cold row gains 1 in 3 ms
+    }
+  }
+  EXPECT_GT(priced, 200U);
 }
 
 TEST_F(FeatureServerTest, ARefreshInTimeReplacesTheApproximation) {
