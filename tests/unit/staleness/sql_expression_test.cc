@@ -99,6 +99,36 @@ TEST(SqlExpressionTest, TheStepsOfManyEvaluationsAreNotAddedUp) {
   }
 }
 
+// `head`, then as many `item`s as a text may have beside `tail`, then `tail`.
+std::string Longest(const std::string& head, const std::string& item,
+                    const std::string& tail) {
+  std::string sql = head;
+  while (sql.size() + item.size() + tail.size() <= SqlExpression::kBytesMax) {
+    sql += item;
+  }
+  return sql + tail;
+}
+
+// Nothing that is allowed loops, so the bound on steps cuts off no text that
+// the bound on bytes lets through.
+TEST(SqlExpressionTest, TheLongestExpressionsEndWithinTheirSteps) {
+  const RowSignals row{3, 9, seconds(7)};
+  for (const std::string& sql :
+       {Longest("pending in (0", ",1", ",3)"),
+        Longest("pending in (0", ",seen", ",pending)"),
+        Longest("pending in (0", ",-1", ",3)"),
+        Longest("case pending", " when 0 then 0", " else 1 end"),
+        Longest("case", " when cold then 0", " else 1 end"),
+        Longest("iif(pending between 0 and 3,1,0)", "   ", "*1")}) {
+    ASSERT_GT(sql.size(), SqlExpression::kBytesMax - 32);
+    auto expression = SqlExpression::Compile(sql);
+    ASSERT_THAT(expression, IsOk()) << sql;
+    for (int i = 0; i < 50; ++i) {
+      ASSERT_EQ((*expression)->Evaluate(row), 1) << sql;
+    }
+  }
+}
+
 TEST(SqlExpressionTest, ServesThreadsAtOnce) {
   auto expression = SqlExpression::Compile("pending * seen");
   ASSERT_THAT(expression, IsOk());
