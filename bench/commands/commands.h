@@ -31,6 +31,7 @@ void AddSimulate(CLI::App* app, const Invocation& call, Run* run);
 void AddSaturate(CLI::App* app, const Invocation& call, Run* run);
 void AddReport(CLI::App* app, const Invocation& call, Run* run);
 void AddLearnCurve(CLI::App* app, const Invocation& call, Run* run);
+void AddAgree(CLI::App* app, const Invocation& call, Run* run);
 void AddVerifyLog(CLI::App* app, const Invocation& call, Run* run);
 void AddWhatIf(CLI::App* app, const Invocation& call, Run* run);
 void AddEcho(CLI::App* app, const Invocation& call, Run* run);

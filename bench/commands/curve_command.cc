@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/time/time.h"
 #include "base/status_macros.h"
 #include "bench/commands/commands.h"
 #include "bench/commands/workload_flags.h"
@@ -83,6 +84,13 @@ absl::Status Learn(const Flags& flags) {
         absl::StrCat("cannot write \"", flags.out, "\""));
   }
   std::cout << Table(curve);
+  const int64_t learned_until_s =
+      workload->window().start_us / 1'000'000 + workload->slice_seconds();
+  Say("judge policies by it on later rows only, from " +
+      absl::FormatTime("%Y-%m-%dT%H:%M:%S",
+                       absl::FromUnixSeconds(learned_until_s),
+                       absl::UTCTimeZone()) +
+      "+SECONDS (--window) on");
   Say("wrote " + flags.out);
   return absl::OkStatus();
 }

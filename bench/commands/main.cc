@@ -58,6 +58,7 @@ int Main(int argc, char** argv) {
   bench::AddSaturate(&app, call, &run);
   bench::AddReport(&app, call, &run);
   bench::AddLearnCurve(&app, call, &run);
+  bench::AddAgree(&app, call, &run);
   bench::AddVerifyLog(&app, call, &run);
   bench::AddWhatIf(&app, call, &run);
   bench::AddEcho(&app, call, &run);

@@ -152,6 +152,7 @@ absl::Status Simulate(const Invocation& call, Flags flags) {
     }
     return absl::OkStatus();
   }
+  flags.times.definitions = flags.definitions;
   if (!flags.study.empty()) {
     flags.workload.workload.clear();  // it has its own
     return Study(call,
@@ -242,8 +243,12 @@ void AddSimulate(CLI::App* app, const Invocation& call, Run* run) {
       ->check(CLI::Range(1U, TimeProfile::kBatchMax))
       ->capture_default_str();
   sub->add_option("--times", f->times.file,
-                  "File of run times: used where it exists (whether of a "
-                  "profile or recorded), else written");
+                  "File of run times: used where it exists (of a profile, or "
+                  "the decision log of replay --record), else written");
+  sub->add_option("--times-last", f->times.last_s,
+                  "Of a decision log, take its last seconds only: those of "
+                  "the slice, which come after the warm-up")
+      ->check(CLI::Range(0.0, 86'400.0));
   sub->add_option("--profile-seconds", f->times.profile_seconds,
                   "How long the function is timed")
       ->check(CLI::Range(0.1, 10.0))

@@ -4,7 +4,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,12 +18,64 @@
 #include "bench/sim/trace/profile_run.h"
 #include "bench/stats/violations.h"
 #include "bench/study/cache.h"
+#include "bench/whatif/recorded_run.h"
+#include "record/block.h"
+#include "record/fingerprint.h"
+#include "registry/textproto.h"
 
 namespace freshline::bench {
 namespace {
 
 // Of a profile on a machine that does nothing else.
 constexpr double kCpuShareMin = 0.97;
+
+// The times of one group's runs in a decision log.
+absl::StatusOr<TimeProfile> RecordedProfile(const RecordedRun& run,
+                                            const std::string& group) {
+  std::optional<uint32_t> id;
+  for (int g = 0; g < run.header.groups_size(); ++g) {
+    if (run.header.groups(g).name() == group) id = static_cast<uint32_t>(g);
+  }
+  if (!id) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--times: the log has no group \"", group, "\""));
+  }
+  TimeProfile profile;
+  profile.source = "recorded";
+  profile.function = group;
+  profile.table_rows = run.header.table_rows();
+  profile.kernel = run.header.kernel();
+  profile.workers = run.header.workers();
+  profile.overheads.assign(
+      run.overheads.begin() + static_cast<ptrdiff_t>(run.overheads_begin),
+      run.overheads.end());
+  std::sort(profile.overheads.begin(), profile.overheads.end());
+  // The newest of each size, as many as a profile holds.
+  const auto take = [&](const estimate::Observation& one) {
+    if (base::ToInt(one.shape.group) != *id) return;
+    if (one.batch > TimeProfile::kBatchMax) return;
+    std::vector<base::Duration>& times = profile.times[{
+        std::min(one.shape.scans, TimeProfile::kScansMax), one.batch}];
+    if (times.size() < TimeProfile::kTimesMax) {
+      times.push_back(std::max(one.time, base::Duration(1)));
+    }
+  };
+  std::for_each(run.runs.rbegin(),
+                run.runs.rend() - static_cast<ptrdiff_t>(run.runs_begin), take);
+  const bool alone =
+      std::any_of(profile.times.begin(), profile.times.end(),
+                  [](const auto& sized) { return sized.first.second == 1; });
+  if (!alone) std::for_each(run.seeds.begin(), run.seeds.end(), take);
+  if (profile.overheads.size() > TimeProfile::kTimesMax) {
+    std::vector<base::Duration> some;
+    const size_t step = profile.overheads.size() / TimeProfile::kTimesMax + 1;
+    for (size_t i = 0; i < profile.overheads.size(); i += step) {
+      some.push_back(profile.overheads[i]);
+    }
+    profile.overheads = std::move(some);
+  }
+  return profile;
+}
 
 // What a file of times has to agree with.
 absl::Status CheckProfile(const TimeProfile& profile,
@@ -49,12 +104,42 @@ absl::Status CheckProfile(const TimeProfile& profile,
   return absl::OkStatus();
 }
 
+// Of a file as SaveProfile() writes it, or of a daemon's decision log.
+absl::StatusOr<TimeProfile> LoadTimes(const TimesOptions& flags,
+                                      const SliceFunction& function) {
+  const std::string& file = flags.file;
+  std::ifstream in(file, std::ios::binary);
+  char magic[sizeof record::kMagic] = {};
+  in.read(magic, sizeof magic);
+  if (std::memcmp(magic, record::kMagic, sizeof magic) != 0) {
+    return LoadProfile(file);
+  }
+  FRESHLINE_ASSIGN_OR_RETURN(RecordedRun run, LoadRecordedRun(file));
+  const base::Duration skip = run.span - base::FromMillis(flags.last_s * 1e3);
+  if (flags.last_s > 0 && skip > base::Duration::zero()) {
+    FRESHLINE_ASSIGN_OR_RETURN(run, LoadRecordedRun(file, skip));
+  }
+  if (run.end != "closed") Say(absl::StrCat(file, " is ", run.end));
+  FRESHLINE_ASSIGN_OR_RETURN(const std::string text,
+                             registry::ReadTextFile(flags.definitions));
+  record::Fingerprint fingerprint;
+  fingerprint.Add(text);
+  if (run.header.definitions() != fingerprint.hex()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--times: ", file, " was recorded with other definitions (",
+        run.header.definitions(), ", not ", fingerprint.hex(),
+        "), so that its times may be of another featurizer: record anew, or "
+        "name the definitions that it was recorded with"));
+  }
+  return RecordedProfile(run, function.name());
+}
+
 // The file where there is one, else measured now (and written there).
 absl::StatusOr<TimeProfile> TimesFor(const SliceFunction& function,
                                      const ShapedSlice& slice,
                                      const TimesOptions& flags) {
   if (!flags.file.empty() && std::filesystem::exists(flags.file)) {
-    FRESHLINE_ASSIGN_OR_RETURN(TimeProfile profile, LoadProfile(flags.file));
+    FRESHLINE_ASSIGN_OR_RETURN(TimeProfile profile, LoadTimes(flags, function));
     FRESHLINE_RETURN_IF_ERROR(CheckProfile(profile, function, flags));
     Say(absl::StrCat("run times of ", flags.file, " (", profile.source, ", ",
                      profile.kernel, ")"));
@@ -108,34 +193,24 @@ absl::StatusOr<std::unique_ptr<PlainSlice>> CutPlain(
   return plain;
 }
 
-// A batch takes as long as the most passes of any of its rows: the mean over
-// rows drawn from `shapes` follows from their distribution.
+// Of rows drawn from `shapes`: a batch takes as long as its average row's
+// passes say (base::BatchShape).
 double BatchSpeedup(const std::vector<base::JobShape>& shapes,
                     const ProfiledTimes& times, uint32_t batch_max) {
   constexpr double kLimitMs = 30;
-  std::array<double, TimeProfile::kScansMax + 1> share{};
+  double scans = 0;
+  double alone_ms = 0;
   for (const base::JobShape& shape : shapes) {
-    share[std::min(shape.scans, TimeProfile::kScansMax)] +=
-        1 / static_cast<double>(shapes.size());
+    scans += shape.scans;
+    alone_ms += base::ToMillis(times.Mean(shape.scans, 1));
   }
-  const auto mean_ms = [&](uint32_t batch) {
-    double mean = 0;
-    double below = 0;
-    for (uint32_t scans = 0; scans < share.size(); ++scans) {
-      if (share[scans] == 0) continue;
-      const double up_to = below + share[scans];
-      const double chance =
-          std::pow(up_to, batch) - std::pow(below, batch);  // of the most
-      mean += chance * base::ToMillis(times.Mean(scans, batch));
-      below = up_to;
-    }
-    return mean;
-  };
+  const auto rows = static_cast<double>(shapes.size());
+  const auto mean_scans = static_cast<uint32_t>(std::ceil(scans / rows));
   double best = 1;
   for (uint32_t batch = 2; batch <= batch_max; ++batch) {
-    const double ms = mean_ms(batch);
+    const double ms = base::ToMillis(times.Mean(mean_scans, batch));
     if (ms > kLimitMs) break;
-    best = std::max(best, batch * mean_ms(1) / ms);
+    best = std::max(best, batch * alone_ms / rows / ms);
   }
   return best;
 }

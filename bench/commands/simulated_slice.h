@@ -43,6 +43,8 @@ struct TimesOptions {
   uint32_t batch_max = 1;
   std::string file;  // used where it is there, else written; "": neither
   double profile_seconds = 5;
+  std::string definitions;  // that a decision log has to agree with
+  double last_s = 0;        // of a decision log, its last seconds; 0: all
 };
 
 // What is timed, and what load 1 is: the mix of the trace itself.
@@ -56,8 +58,8 @@ struct Calibrated {
   double rows_per_second = 0;
 };
 
-// Reads the file of times where there is one, else measures them now, on the
-// users of the workload's slice. Says what they are.
+// Reads the file of times (or the decision log) where there is one, else
+// measures them now, on the users of the workload's slice. Says what they are.
 // Returns: the errors of both; INVALID_ARGUMENT for a file of another
 // function, table, or number of workers.
 absl::StatusOr<Calibrated> Calibrate(const Workload& workload,

@@ -304,7 +304,7 @@ void Simulation::Start(const Action& action) {
   job.shape = shape.shape();
   job.run =
       service_times_.Sample(job.shape, action.rows_count, draw, now_ - kStart);
-  completions_.push({now_ + job.run.time, worker});
+  completions_.push({now_ + job.run.time + job.run.overhead, worker});
 }
 
 void Simulation::Finish(uint32_t worker) {

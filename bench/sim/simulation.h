@@ -45,6 +45,7 @@ class SimStream {
 struct SimRun {
   base::Duration time{};
   bool ok = true;
+  base::Duration overhead{};  // until the policy hears of its end
 };
 
 // How long work really takes.

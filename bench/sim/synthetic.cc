@@ -174,7 +174,7 @@ SimRun CurveServiceTimes::Sample(const JobShape& shape, uint32_t batch,
   if (at >= curve_.slow_at && at < curve_.slow_at + curve_.slow_for) {
     ms *= curve_.slow_factor;
   }
-  return {base::FromMillis(ms), !rng.Chance(curve_.failure_share)};
+  return {base::FromMillis(ms), !rng.Chance(curve_.failure_share), {}};
 }
 
 }  // namespace freshline::bench

@@ -30,6 +30,10 @@ class Loader {
       first_ = call.now;
     }
     counts_ = first_.has_value() && call.now >= *first_ + skip_;
+    if (!counts_) {
+      run_->runs_begin = run_->runs.size();
+      run_->overheads_begin = run_->overheads.size();
+    }
     switch (call.kind) {
       case RecordedCall::Kind::kArrive:
         TakeArrival(call);

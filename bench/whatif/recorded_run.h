@@ -54,6 +54,9 @@ struct RecordedRun {
   // Of each run: from its start to the policy's hearing of its end, less its
   // run time.
   std::vector<base::Duration> overheads;
+  // Those before it belong to what LoadRecordedRun() skipped.
+  size_t runs_begin = 0;
+  size_t overheads_begin = 0;
   // How long after answer_by each answer was decided that left at answer_by.
   std::vector<base::Duration> overshoots;
   Outcome outcome;

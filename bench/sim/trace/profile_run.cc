@@ -81,12 +81,7 @@ class ProfileThread {
 
   absl::Status RunOne(uint32_t scans, std::vector<Duration>* times) {
     batch_states_.assign(1, Draw(scans));
-    const auto choices = static_cast<uint64_t>(
-        std::upper_bound(states_.scans.begin(), states_.scans.end(), scans) -
-        states_.scans.begin());
-    while (batch_states_.size() < batch_) {
-      batch_states_.push_back(Draw(states_.scans[rng_.Below(choices)]));
-    }
+    while (batch_states_.size() < batch_) batch_states_.push_back(Draw(scans));
     function_.Prepare(slice_, batch_states_, memory_.get());
     const int64_t cpu_begin = base::ThreadCpuNanos();
     const MonoTime begin = clock_.Now();

@@ -26,8 +26,8 @@ struct ProfileRunOptions {
 };
 
 // Times the real function on the states of a slice's queries, equally often
-// for every number of scans among them: a batch for s scans is of one state of
-// s and others of at most s. A thread's first run of each batch size is not
+// for every number of scans among them: a batch is of states of one number. A
+// thread's first run of each batch size is not
 // counted: it brings the table into memory.
 //
 // `shapes` are ShapesOf() the slice.

@@ -65,6 +65,7 @@ class ProfileParser {
                    std::string(kMagic) + " 1\"");
     }
     if (key == "times") return TakeTimes(words);
+    if (key == "overheads") return TakeOverheads(words);
     if (words.size() != 2) {
       return Wrong(absl::StrCat("\"", key, "\" takes one value, there are ",
                                 words.size() - 1));
@@ -123,6 +124,24 @@ class ProfileParser {
                               "\" is not a number in [", min, ", ", max, "]"));
   }
 
+  absl::Status TakeOverheads(const std::vector<absl::string_view>& words) {
+    if (!profile_.overheads.empty())
+      return Wrong("overheads were given before");
+    if (words.size() - 1 > TimeProfile::kTimesMax) {
+      return Wrong(absl::StrCat(words.size() - 1, " overheads are more than ",
+                                TimeProfile::kTimesMax));
+    }
+    for (size_t i = 1; i < words.size(); ++i) {
+      uint64_t ns = 0;
+      FRESHLINE_RETURN_IF_ERROR(TakeNumber(
+          "overhead", words[i], 0,
+          static_cast<uint64_t>(TimeProfile::kTimeMax.count()), &ns));
+      profile_.overheads.push_back(Duration(static_cast<int64_t>(ns)));
+    }
+    std::sort(profile_.overheads.begin(), profile_.overheads.end());
+    return absl::OkStatus();
+  }
+
   absl::Status TakeTimes(const std::vector<absl::string_view>& words) {
     if (words.size() < 4) {
       return Wrong("\"times\" takes scans, batch and at least one time");
@@ -179,6 +198,13 @@ std::string FormatProfile(const TimeProfile& profile) {
     for (const Duration time : times) absl::StrAppend(&text, " ", time.count());
     text += '\n';
   }
+  if (!profile.overheads.empty()) {
+    text += "overheads";
+    for (const Duration time : profile.overheads) {
+      absl::StrAppend(&text, " ", time.count());
+    }
+    text += '\n';
+  }
   return text;
 }
 
@@ -204,7 +230,8 @@ absl::Status SaveProfile(const TimeProfile& profile, const std::string& path) {
   return absl::UnavailableError(absl::StrCat("cannot write \"", path, "\""));
 }
 
-ProfiledTimes::ProfiledTimes(const TimeProfile& profile) {
+ProfiledTimes::ProfiledTimes(const TimeProfile& profile)
+    : overheads_(profile.overheads) {
   std::map<uint32_t, std::map<uint32_t, Times>> timed;  // rows, scans
   for (const auto& [size, times] : profile.times) {
     Times& t = timed[size.second][size.first];
@@ -263,7 +290,13 @@ SimRun ProfiledTimes::Sample(const base::JobShape& shape, uint32_t batch,
     return std::lerp(times.ns[index], times.ns[index + 1],
                      at - static_cast<double>(index));
   });
-  return {Duration(std::llround(ns)), true};
+  SimRun run{Duration(std::llround(ns)), true, {}};
+  if (!overheads_.empty()) {
+    const double other = base::Rng(base::MixBits(draw)).Uniform();
+    run.overhead = overheads_[static_cast<size_t>(
+        other * static_cast<double>(overheads_.size()))];
+  }
+  return run;
 }
 
 Duration ProfiledTimes::Mean(uint32_t scans, uint32_t batch) const {

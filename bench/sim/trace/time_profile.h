@@ -28,10 +28,11 @@ namespace freshline::bench {
 //   workers 2
 //   cpu_share 0.998
 //   times SCANS BATCH NANOSECONDS NANOSECONDS ...
+//   overheads NANOSECONDS NANOSECONDS ...
 //
 // in any order after the first line, with at most one `times` line of each
-// size. SCANS is the most of any row of the batch. A line that begins with # is
-// a comment.
+// size. SCANS is that of an average row of the batch. A line that begins with #
+// is a comment.
 struct TimeProfile {
   static constexpr uint32_t kScansMax = 16;
   static constexpr uint32_t kBatchMax = 64;
@@ -50,6 +51,10 @@ struct TimeProfile {
   double cpu_share = 1;
   // (scans, batch) -> times; some for a batch of 1.
   std::map<std::pair<uint32_t, uint32_t>, std::vector<base::Duration>> times;
+
+  // Of recorded runs: from a job's start to the scheduler's hearing of its end,
+  // beyond its run time. Ascending; empty: none.
+  std::vector<base::Duration> overheads;
 
   // The largest batch with times.
   uint32_t batch_max() const;
@@ -99,6 +104,7 @@ class ProfiledTimes final : public SimServiceTimes {
   double Between(uint32_t scans, uint32_t batch, Of of) const;
 
   std::vector<Batch> batches_;  // by rows; the first is 1
+  std::vector<base::Duration> overheads_;
 };
 
 }  // namespace freshline::bench

@@ -32,6 +32,10 @@ TimeProfile SomeProfile(uint64_t seed) {
   profile.kernel = "avx2";
   profile.workers = 1 + static_cast<uint32_t>(rng.Below(8));
   profile.cpu_share = static_cast<double>(1 + rng.Below(64)) / 64;
+  const uint64_t overheads = rng.Below(20);
+  for (uint64_t i = 0; i < overheads; ++i) {
+    profile.overheads.push_back(FromMillis(0.1 * static_cast<double>(i)));
+  }
   for (uint32_t batch = 1; batch <= 16; batch *= 4) {
     for (uint32_t scans = 1; scans <= 4; ++scans) {
       std::vector<Duration>& times = profile.times[{scans, batch}];
