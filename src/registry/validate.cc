@@ -302,7 +302,10 @@ class RevisionBuilder {
                 staleness.kind() == v1::StalenessMetric::EXPRESSION,
                 "EXPRESSION");
     group->staleness.weight =
-        ReadWeight(where.Field("weight"), staleness.weight(), violations_);
+        ReadWeight(where.Field("weight"),
+                   staleness.has_weight() ? std::optional(staleness.weight())
+                                          : std::nullopt,
+                   violations_);
     if (v1::Placement_IsValid(message.placement())) {
       group->placement = static_cast<Placement>(message.placement());
     } else {
@@ -372,8 +375,10 @@ class RevisionBuilder {
     service.name = message.name();
     service.flow =
         base::FlowId{static_cast<uint32_t>(contents_.services.size())};
-    service.weight =
-        ReadWeight(place.Field("weight"), message.weight(), violations_);
+    service.weight = ReadWeight(
+        place.Field("weight"),
+        message.has_weight() ? std::optional(message.weight()) : std::nullopt,
+        violations_);
     if (message.feature_size() == 0) {
       place.Report("asks for no feature: name at least one \"group:feature\"",
                    violations_);

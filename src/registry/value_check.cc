@@ -243,9 +243,9 @@ std::optional<base::Duration> ReadDuration(const FieldPlace& place,
   return *duration;
 }
 
-double ReadWeight(const FieldPlace& place, double weight,
+double ReadWeight(const FieldPlace& place, std::optional<double> given,
                   Violations* violations) {
-  if (weight == 0) return 1;
+  const double weight = given.value_or(1);
   if (std::isfinite(weight) && weight > 0) return weight;
   place.Report(
       absl::StrCat("is ", weight, ": it must be finite and greater than 0"),

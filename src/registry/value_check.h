@@ -29,8 +29,8 @@ std::optional<base::Duration> ReadDuration(const FieldPlace& place,
                                            const std::string& text,
                                            Violations* violations);
 
-// A factor: 0 stands for absent, which is 1. Must be finite and positive.
-double ReadWeight(const FieldPlace& place, double weight,
+// A factor, 1 where absent. Must be finite and positive.
+double ReadWeight(const FieldPlace& place, std::optional<double> given,
                   Violations* violations);
 
 // A count in [1, max].

@@ -257,6 +257,7 @@ TEST(ValidateTest, RefusesWrongServices) {
            Fault{"budget_max: \"20ms\"", "budget_max: \"11m\"",
                  "\"11m\" is longer than 10m, the longest allowed"},
            Fault{"weight: 3", "weight: -3", "feature_service[1].weight: is -3"},
+           Fault{"weight: 3", "weight: 0", "feature_service[1].weight: is 0"},
            Fault{"feature: \"activity:spent\"", "feature: \"activity:spend\"",
                  "feature_service[0].feature[1]: \"activity:spend\": feature "
                  "group activity has no such feature; did you mean "
