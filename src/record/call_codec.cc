@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "record/call_codec.h"
 
+#include <algorithm>
+
 namespace freshline::record {
 
 using base::Duration;
@@ -17,6 +19,10 @@ static_assert(static_cast<int>(RecordedCall::Kind::kObserve) ==
               v1::Call::OBSERVE);
 static_assert(static_cast<int>(Action::Kind::kAnswer) == v1::Action::ANSWER);
 
+// No daemon has more: what follows them is sized by them.
+constexpr uint32_t kWorkersMax = 4096;
+constexpr uint32_t kGroupsMax = 1 << 20;
+
 int64_t Nanos(MonoTime t) { return t.time_since_epoch().count(); }
 MonoTime Time(int64_t ns) { return MonoTime(Duration(ns)); }
 
@@ -26,7 +32,8 @@ void EncodeRow(base::RowId row, v1::Row* out) {
 }
 
 base::RowId DecodeRow(const v1::Row& row) {
-  return {base::KeyId{row.key()}, base::GroupId{row.group()}};
+  return {base::KeyId{row.key()},
+          base::GroupId{std::min(row.group(), kGroupsMax)}};
 }
 
 void EncodeShape(const base::JobShape& shape, v1::Shape* out) {
@@ -194,6 +201,7 @@ bool DecodeCall(const v1::Call& call, RecordedCall* out) {
   if (!v1::Call::Kind_IsValid(call.kind()) || call.kind() == v1::Call::END) {
     return false;
   }
+  if (call.workers() > kWorkersMax || call.batch() > kWorkersMax) return false;
   out->kind = static_cast<RecordedCall::Kind>(call.kind());
   out->now = Time(call.now_ns());
   out->ticket = base::TicketId{call.ticket()};
