@@ -113,11 +113,18 @@ void FillFeaturizers(const StatusSources& from, v1::GetStatusResponse* out) {
 void FillServices(const StatusSources& from, v1::GetStatusResponse* out) {
   const std::vector<execute::Guard::FlowState> flows =
       from.dispatcher->FlowStats();
+  const std::vector<base::Duration> service =
+      from.dispatcher->Stats().policy.flow_service;
   const auto& services = from.revision->services();
   for (size_t i = 0; i < flows.size(); ++i) {
     const execute::Guard::FlowState& flow = flows[i];
     v1::ServiceStatus* status = out->add_services();
-    if (i < services.size()) status->set_service(services[i].name);
+    status->set_weight(1);
+    if (i < services.size()) {
+      status->set_service(services[i].name);
+      status->set_weight(services[i].weight);
+    }
+    if (i < service.size()) status->set_worker_us(Micros(service[i]));
     status->set_guard_us(Micros(flow.guard));
     status->set_overshoot_us(Micros(flow.overshoot));
     status->set_overhead_us(Micros(flow.overhead));

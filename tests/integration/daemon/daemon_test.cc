@@ -336,6 +336,9 @@ TEST_F(DaemonTest, LearnsAGuardForEachServiceFromWhatCallersReport) {
   EXPECT_GT(recommend.overhead_us(), 2700);
   EXPECT_GE(recommend.guard_us(), recommend.overhead_us());
   EXPECT_EQ(profile.guard_us(), 1500);
+  EXPECT_EQ(recommend.weight(), 1);
+  EXPECT_GT(recommend.worker_us(), 0);
+  EXPECT_EQ(profile.worker_us(), 0);
 }
 
 TEST_F(DaemonTest, PollersAreOrdinaryThreadsWhereAsked) {
