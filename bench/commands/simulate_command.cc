@@ -196,6 +196,20 @@ void AddWorkload(CLI::App* sub, Flags* f) {
       ->capture_default_str();
 }
 
+void AddTimes(CLI::App* sub, Flags* f) {
+  sub->add_option("--times", f->times.file,
+                  "File of run times: used where it exists (of a profile, or "
+                  "the decision log of replay --record), else written");
+  sub->add_option("--times-last", f->times.last_s,
+                  "Of a decision log, take its last seconds only: those of "
+                  "the slice, which come after the warm-up")
+      ->check(CLI::Range(0.0, 86'400.0));
+  sub->add_option("--profile-seconds", f->times.profile_seconds,
+                  "How long the function is timed")
+      ->check(CLI::Range(0.1, 10.0))
+      ->capture_default_str();
+}
+
 }  // namespace
 
 void AddSimulate(CLI::App* app, const Invocation& call, Run* run) {
@@ -242,17 +256,7 @@ void AddSimulate(CLI::App* app, const Invocation& call, Run* run) {
                   "Rows computed together, at most")
       ->check(CLI::Range(1U, TimeProfile::kBatchMax))
       ->capture_default_str();
-  sub->add_option("--times", f->times.file,
-                  "File of run times: used where it exists (of a profile, or "
-                  "the decision log of replay --record), else written");
-  sub->add_option("--times-last", f->times.last_s,
-                  "Of a decision log, take its last seconds only: those of "
-                  "the slice, which come after the warm-up")
-      ->check(CLI::Range(0.0, 86'400.0));
-  sub->add_option("--profile-seconds", f->times.profile_seconds,
-                  "How long the function is timed")
-      ->check(CLI::Range(0.1, 10.0))
-      ->capture_default_str();
+  AddTimes(sub, f.get());
   sub->add_option("--study", f->study,
                   "quick (minutes) or full (hours): policies, loads, SLOs, "
                   "seeds, workloads and settings of its own, whatever else "

@@ -178,7 +178,7 @@ void BM_Tick(benchmark::State& state, const char* policy) {
 #define FRESHLINE_DECISION(name)                  \
   BENCHMARK_CAPTURE(name, slo_aware, "slo_aware") \
       ->Arg(1000)                                 \
-      ->Arg(9000)                                 \
+      ->Arg(9990)                                 \
       ->UseManualTime()                           \
       ->Iterations(20'000);                       \
   BENCHMARK_CAPTURE(name, fifo, "fifo")           \
