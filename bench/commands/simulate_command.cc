@@ -23,6 +23,7 @@
 #include "bench/sim/trace/slice_simulation.h"
 #include "bench/sim/trace/time_profile.h"
 #include "bench/study/plan.h"
+#include "bench/trace/workload_shape.h"
 #include "schedule/policies.h"
 #include "staleness/metric_set.h"
 
@@ -115,6 +116,9 @@ absl::Status SimulateSeed(const Flags& flags,
         options.gap = base::FromMillis(workload->GapOr(flags.gap_ms));
         options.seed = workload->options().seed;
         options.metric = metric;
+        options.flow_of = [&](int64_t user) {
+          return TenantOf(user, workload->shape(), options.seed);
+        };
         FRESHLINE_ASSIGN_OR_RETURN(
             RunReport run,
             SimulateOne(*workload, load, superpose, calibrated.times, options,

@@ -2,8 +2,10 @@
 #include "bench/replay/replay.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -21,12 +23,16 @@
 #include "bench/replay/requests.h"
 #include "bench/report/scored.h"
 #include "bench/score/quality.h"
+#include "bench/stats/violations.h"
+#include "bench/trace/workload_shape.h"
 #include "freshline/v1/feature_store.pb.h"
 
 namespace freshline::bench {
 namespace {
 
 constexpr size_t kAnswerBytes = 400;  // of 20 items with their scores
+// The feature services of tenants, the noisy one last.
+constexpr std::array<const char*, 2> kTenants = {"recommend", "recommend_app"};
 constexpr char kServedFeature[] = "next_items:items";
 constexpr base::Duration kStartDelay = std::chrono::milliseconds(500);
 
@@ -106,18 +112,81 @@ void FillServed(const Slice& slice, const LoadResult& load,
       static_cast<double>(std::max<size_t>(1, load.records.size()));
 }
 
-void FillQuality(const PreparedSlice& prepared, const LoadResult& load,
-                 const ReplayOptions& options, RunReport* report) {
+std::vector<ServedList> ServedLists(const LoadResult& load,
+                                    const ReplayOptions& options) {
   std::vector<ServedList> served(load.records.size());
   for (size_t i = 0; i < served.size(); ++i) {
     served[i].in_time = !load.records[i].Violated(Millis(options.slo_ms));
     const auto items = load.ServedBy(i);
     served[i].items.assign(items.begin(), items.end());
   }
+  return served;
+}
+
+void FillQuality(const PreparedSlice& prepared, const LoadResult& load,
+                 const ReplayOptions& options, RunReport* report) {
   report->quality = QualityOf(
       prepared.set, prepared.models,
-      RankServed(prepared.set, served,
+      RankServed(prepared.set, ServedLists(load, options),
                  prepared.models[static_cast<size_t>(ModelRow::kPopularity)]));
+}
+
+// Worker time of each service and its weight, by name.
+std::map<std::string, std::pair<double, double>> ServiceSeconds(
+    const v1::GetStatusResponse& status) {
+  std::map<std::string, std::pair<double, double>> services;
+  for (const v1::ServiceStatus& s : status.services()) {
+    services[s.service()] = {static_cast<double>(s.worker_us()) / 1e6,
+                             s.weight()};
+  }
+  return services;
+}
+
+void FillTenants(const Workload& workload, const PreparedSlice& prepared,
+                 const LoadResult& load, const ReplayOptions& options,
+                 const v1::GetStatusResponse& before,
+                 const v1::GetStatusResponse& after, RunReport* report) {
+  const Ranks ranks =
+      RankServed(prepared.set, ServedLists(load, options),
+                 prepared.models[static_cast<size_t>(ModelRow::kPopularity)]);
+  auto seconds_before = ServiceSeconds(before);
+  auto seconds_after = ServiceSeconds(after);
+  double sum = 0;
+  double squares = 0;
+  for (uint32_t tenant = 0; tenant < kTenants.size(); ++tenant) {
+    RunReport::Class c;
+    c.name = kTenants[tenant];
+    QuerySet mine = prepared.set;
+    mine.scored = 0;
+    uint64_t fresh = 0;
+    for (size_t i = 0; i < load.records.size(); ++i) {
+      const int64_t user = prepared.slice.queries[i].user;
+      if (TenantOf(user, workload.shape(), options.seed) != tenant) {
+        mine.queries[i].scored = false;
+        continue;
+      }
+      const QueryRecord& r = load.records[i];
+      const bool late = r.Violated(Millis(options.slo_ms));
+      ++c.queries;
+      c.violations += late;
+      mine.scored += mine.queries[i].scored;
+      fresh += !late && r.fidelity == Fidelity::kFull && r.event_sequence > 0 &&
+               r.as_of_sequence >= r.event_sequence;
+    }
+    c.violations_upper95 = ClopperPearsonUpper(c.violations, c.queries);
+    c.fraction_fresh = static_cast<double>(fresh) /
+                       static_cast<double>(std::max<uint64_t>(1, c.queries));
+    c.quality = QualityOf(mine, prepared.models, ranks);
+    const auto [until, weight] = seconds_after[c.name];
+    c.worker_s = until - seconds_before[c.name].first;
+    const double normalised = c.worker_s / std::max(weight, 1e-9);
+    sum += normalised;
+    squares += normalised * normalised;
+    report->classes.push_back(std::move(c));
+  }
+  if (squares > 0) {
+    report->jain = sum * sum / (static_cast<double>(kTenants.size()) * squares);
+  }
 }
 
 void FillStatus(const v1::GetStatusResponse& before,
@@ -253,6 +322,10 @@ absl::StatusOr<RunReport> RunReplay(Workload* workload,
   encode.push_first = options.gap_ms > 0;
   encode.producer = absl::StrCat("replay-", clock.WallNowMicros());
   encode.origin_us = clock.WallNowMicros() + kStartDelay.count() / 1000;
+  encode.services.assign(kTenants.begin(), kTenants.end());
+  encode.service_of = [&](int64_t user) {
+    return TenantOf(user, workload->shape(), options.seed);
+  };
   const EncodedQueries queries =
       EncodeQueries(slice.queries, workload->pool(), encode);
   FRESHLINE_ASSIGN_OR_RETURN(const v1::GetStatusResponse before,
@@ -279,6 +352,10 @@ absl::StatusOr<RunReport> RunReplay(Workload* workload,
       clock.WallNowMicros() - clock.Now().time_since_epoch().count() / 1000,
       &report);
   FillQuality(*prepared, measured.daemon, options, &report);
+  if (workload->shape().kind() == WorkloadKind::kNoisyTenant) {
+    FillTenants(*workload, *prepared, measured.daemon, options, before, after,
+                &report);
+  }
   report.echo = {measured.echo.violations.queries,
                  measured.echo.violations.violations,
                  measured.echo.violations.upper95};

@@ -58,7 +58,10 @@ EncodedQueries EncodeQueries(const std::vector<Click>& clicks,
   EncodedQueries out;
   out.bytes.reserve(clicks.size());
   for (size_t i = 0; i < clicks.size(); ++i) {
-    v1::GetFeaturesRequest request = Query(clicks[i].user, options.service);
+    const uint32_t service =
+        options.service_of ? options.service_of(clicks[i].user) : 0;
+    v1::GetFeaturesRequest request =
+        Query(clicks[i].user, options.services[service]);
     if (options.push_first) {
       out.push_bytes.push_back(EncodePush(clicks, i, i + 1, pool, options));
     } else {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,10 @@ struct EncodedQueries {
 };
 
 struct EncodeOptions {
-  std::string service = "recommend";
+  // The services that queries are for, by what service_of says of the user;
+  // the first where it is not set.
+  std::vector<std::string> services = {"recommend"};
+  std::function<uint32_t(int64_t user)> service_of;
   // The click is pushed by itself before the query, instead of in it.
   bool push_first = false;
   // Wall time of offset 0.

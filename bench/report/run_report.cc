@@ -122,6 +122,15 @@ json RunJson(const RunReport& r) {
        {{"p99_coverage", r.p99_coverage},
         {"windows", r.p99_coverage_windows}}}};
   if (r.jain) j["jain"] = *r.jain;
+  for (const RunReport::Class& c : r.classes) {
+    j["classes"].push_back({{"name", c.name},
+                            {"queries", c.queries},
+                            {"violations", c.violations},
+                            {"violations_upper95", c.violations_upper95},
+                            {"fraction_fresh", c.fraction_fresh},
+                            {"worker_s", c.worker_s},
+                            {"quality", QualityJson(c.quality)}});
+  }
   return j;
 }
 
@@ -133,6 +142,11 @@ void ParseLaterNames(const json& j, RunReport* r) {
   r->p99_coverage_windows =
       j.at("calibration").value("windows", std::vector<double>{});
   if (j.contains("jain")) r->jain = j.at("jain").get<double>();
+  for (const json& c : j.value("classes", json::array())) {
+    r->classes.push_back({c.at("name"), c.at("queries"), c.at("violations"),
+                          c.at("violations_upper95"), c.at("fraction_fresh"),
+                          c.at("worker_s"), ParseQuality(c.at("quality"))});
+  }
 }
 
 RunReport RunOf(const json& j) {

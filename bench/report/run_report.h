@@ -93,6 +93,18 @@ struct RunReport {
   std::vector<double> p99_coverage_windows;
   // Jain's index (Jain et al. 1984) of the flows' service over their weights.
   std::optional<double> jain;
+
+  // The queries of one of several tenants, where there are such.
+  struct Class {
+    std::string name;  // the feature service
+    uint64_t queries = 0;
+    uint64_t violations = 0;
+    double violations_upper95 = 1;
+    double fraction_fresh = 0;
+    double worker_s = 0;  // that its rows took
+    Quality quality;
+  };
+  std::vector<Class> classes;
 };
 
 // What made the runs of one report.

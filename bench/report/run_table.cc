@@ -46,6 +46,19 @@ std::string ReportTable(const std::vector<RunReport>& runs) {
         r.slo_ms > 0 ? r.guard_us / (r.slo_ms * 10) : 0,
         r.staleness_ms.p50 / 1000, r.staleness_ms.p95 / 1000,
         r.client_limited ? "  client_limited" : "");
+    for (const RunReport::Class& c : r.classes) {
+      absl::StrAppendFormat(
+          &table,
+          "  %-27s %7d %6.3f %6.1f%% [%5.1f, %5.1f]%% %5.1f%%  %.1f s of "
+          "workers, %d late\n",
+          c.name, c.queries, c.quality.hr20, 100 * c.quality.gap_closed,
+          100 * c.quality.gap_closed_low, 100 * c.quality.gap_closed_high,
+          100 * c.fraction_fresh, c.worker_s, c.violations);
+    }
+    if (r.jain) {
+      absl::StrAppendFormat(&table, "  Jain's index of their workers: %.4f\n",
+                            *r.jain);
+    }
   }
   return table;
 }

@@ -208,6 +208,7 @@ absl::StatusOr<Slice> CutShaped(const std::vector<Click>& clicks,
     case WorkloadKind::kPoster:
     case WorkloadKind::kReal:
     case WorkloadKind::kGap:
+    case WorkloadKind::kNoisyTenant:
       break;
     case WorkloadKind::kFlashCrowd:
       FRESHLINE_RETURN_IF_ERROR(AddCrowd(clicks, options, shape, &slice));

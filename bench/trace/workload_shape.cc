@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "base/check.h"
+#include "base/random.h"
 
 namespace freshline::bench {
 namespace {
@@ -97,6 +98,11 @@ const std::vector<NamedWorkload>& NamedWorkloads() {
        "gap",
        "clicks are pushed first, their queries follow",
        {{"ms", 100, 1, 60'000, "milliseconds between them"}}},
+      {WorkloadKind::kNoisyTenant,
+       "noisy_tenant",
+       "two feature services of equal weight share the workers, and one of "
+       "them sends more",
+       {{"factor", 10, 0.1, 100, "times the queries of the other"}}},
   };
   return *all;
 }
@@ -154,6 +160,16 @@ std::string WorkloadShape::Text() const {
     separator = ',';
   }
   return text;
+}
+
+uint32_t TenantOf(int64_t user, const WorkloadShape& shape, uint64_t seed) {
+  if (shape.kind() != WorkloadKind::kNoisyTenant) return 0;
+  const uint64_t hash =
+      base::MixBits(base::MixBits(static_cast<uint64_t>(user) ^ 0x7e4a) ^
+                    base::MixBits(seed));
+  const double draw = static_cast<double>(hash >> 11) * 0x1.0p-53;
+  const double factor = shape.value("factor");
+  return draw < factor / (1 + factor) ? 1 : 0;
 }
 
 std::string WorkloadHelp() {

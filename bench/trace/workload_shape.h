@@ -19,6 +19,7 @@ enum class WorkloadKind {
   kFirstSeen,
   kSlowDrift,
   kGap,
+  kNoisyTenant,
 };
 
 // A number that a workload can be given.
@@ -64,6 +65,11 @@ class WorkloadShape {
   WorkloadKind kind_;
   std::map<std::string, double> values_;
 };
+
+// Which tenant a user's queries are sent by, where the workload has several: 0,
+// or 1, the noisy one, which sends `factor` times as many as 0. Of a user
+// always the same.
+uint32_t TenantOf(int64_t user, const WorkloadShape& shape, uint64_t seed);
 
 // Names, parameters with their defaults, meanings: lines for --help.
 std::string WorkloadHelp();

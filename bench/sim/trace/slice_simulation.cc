@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -153,6 +154,20 @@ void FillServed(const SimResult& result, const QuerySet& set, RunReport* r) {
   r->quality.value_captured = value > 0 ? captured / value : 0;
 }
 
+// Of the worker time that flows of equal weight got; none with one flow.
+std::optional<double> JainOf(const std::vector<Duration>& service) {
+  if (service.size() < 2) return std::nullopt;
+  double sum = 0;
+  double squares = 0;
+  for (const Duration one : service) {
+    const auto ns = static_cast<double>(one.count());
+    sum += ns;
+    squares += ns * ns;
+  }
+  if (squares == 0) return std::nullopt;
+  return sum * sum / (static_cast<double>(service.size()) * squares);
+}
+
 // The least that batches of several rows take of a row, by its scans, in any
 // run of any such size. Of a run each row bears a part that grows with its
 // scans + 1, as run times do, nearly.
@@ -185,8 +200,12 @@ class LeastShares {
 
 }  // namespace
 
-SliceStream::SliceStream(const ShapedSlice& slice, Duration gap)
-    : slice_(slice), gap_(gap), newest_(slice.view.set->timelines.size()) {
+SliceStream::SliceStream(const ShapedSlice& slice, Duration gap,
+                         std::function<uint32_t(int64_t user)> flow_of)
+    : slice_(slice),
+      gap_(gap),
+      flow_of_(std::move(flow_of)),
+      newest_(slice.view.set->timelines.size()) {
   FRESHLINE_CHECK(slice.shapes.size() == slice.view.set->queries.size());
 }
 
@@ -195,6 +214,11 @@ SimArrival SliceStream::Of(size_t query) const {
   arrival.at = TimeOf(slice_, query);
   arrival.row = RowOf(slice_.view.set->queries[query]);
   arrival.shape = slice_.shapes[query];
+  if (flow_of_) {
+    const ScoringTrace& trace = slice_.view.trace;
+    arrival.flow =
+        base::FlowId{flow_of_(trace.clicks[trace.queries_begin + query].user)};
+  }
   return arrival;
 }
 
@@ -290,7 +314,7 @@ absl::StatusOr<SliceRun> RunSlice(const ShapedSlice& slice,
   FRESHLINE_RETURN_IF_ERROR(Check(options));
   const QuerySet& set = *slice.view.set;
   const SimOptions sim = SimOptionsOf(slice, options);
-  SliceStream stream(slice, options.gap);
+  SliceStream stream(slice, options.gap, options.flow_of);
   const SimResult result = RunSimulation(sim, &stream, times);
   FRESHLINE_CHECK(result.outcomes.size() == set.queries.size());
   std::vector<ServedState> served;
@@ -313,6 +337,7 @@ absl::StatusOr<SliceRun> RunSlice(const ShapedSlice& slice,
   run.ranks = ranker->Rank(served);
   r.quality = QualityOf(set, models, run.ranks);
   FillServed(result, set, &r);
+  r.jain = JainOf(result.policy.flow_service);
   r.quality.value_bound = ValueBound(slice, times, options);
   run.actions_hash = result.actions_hash;
   return run;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -35,7 +36,8 @@ struct ShapedSlice {
 // by it. Keys are users + 1. Not thread-safe.
 class SliceStream final : public SimStream {
  public:
-  SliceStream(const ShapedSlice& slice, base::Duration gap);
+  SliceStream(const ShapedSlice& slice, base::Duration gap,
+              std::function<uint32_t(int64_t user)> flow_of = {});
   bool Next(SimArrival* arrival) override;
 
  private:
@@ -43,6 +45,7 @@ class SliceStream final : public SimStream {
 
   const ShapedSlice slice_;
   const base::Duration gap_;
+  const std::function<uint32_t(int64_t user)> flow_of_;
   size_t next_event_ = 0;
   size_t next_query_ = 0;  // with a gap
   // With a gap: by user, the newest click so far, whose shape the row has.
@@ -68,6 +71,8 @@ struct SliceRunOptions {
   // What the policy weighs; null: the pending share.
   std::shared_ptr<const staleness::StalenessMetric> metric;
   uint64_t seed = 1;  // of the draws of run times
+  // Whose query a user's is, of flows of equal weight; not set: of flow 0.
+  std::function<uint32_t(int64_t user)> flow_of;
 };
 
 // The value of a fresh answer is the share of the user's clicks that the last

@@ -34,6 +34,8 @@ RunReport SomeRun(const std::string& policy, double load) {
   r.obtained = {{"REFRESHED", 900}, {"STALE_SHED", 98}};
   r.client_limited = true;
   r.featurizations = 901;
+  r.jain = 0.75;
+  r.classes.push_back({"app", 400, 1, 0.01, 0.7, 2.5, r.quality});
   return r;
 }
 
@@ -41,6 +43,25 @@ std::string FreshDirectory(const std::string& name) {
   const std::string path = ::testing::TempDir() + name;
   std::filesystem::remove_all(path);
   return path;
+}
+
+TEST(RunReportTest, ATenantsRowsComeBackAndAreShown) {
+  const RunReport run = SomeRun("slo_aware", 2);
+  const auto again = ParseRun(FormatRun(run), "run");
+  ASSERT_THAT(again, test::IsOk());
+  EXPECT_EQ(again->jain, 0.75);
+  ASSERT_EQ(again->classes.size(), 1U);
+  const RunReport::Class& c = again->classes[0];
+  EXPECT_EQ(c.name, "app");
+  EXPECT_EQ(c.queries, 400U);
+  EXPECT_EQ(c.violations, 1U);
+  EXPECT_EQ(c.violations_upper95, 0.01);
+  EXPECT_EQ(c.fraction_fresh, 0.7);
+  EXPECT_EQ(c.worker_s, 2.5);
+  EXPECT_EQ(c.quality.gap_closed, 0.9);
+  const std::string table = ReportTable({run});
+  EXPECT_THAT(table, ::testing::HasSubstr("app"));
+  EXPECT_THAT(table, ::testing::HasSubstr("0.7500"));
 }
 
 TEST(RunReportTest, ReadsWhatItWrote) {

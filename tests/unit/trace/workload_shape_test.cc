@@ -37,6 +37,25 @@ TEST(WorkloadShapeTest, TakesTheNumbersGivenAndDefaultsOfTheOthers) {
   EXPECT_EQ(shape->Text(), "flash_crowd:factor=10,seconds=7.5");
 }
 
+TEST(WorkloadShapeTest, TheNoisyTenantHasItsShareOfUsers) {
+  for (const double factor : {1.0, 10.0}) {
+    const auto shape =
+        WorkloadShape::Parse("noisy_tenant:factor=" + std::to_string(factor));
+    ASSERT_THAT(shape, test::IsOk());
+    constexpr int kUsers = 20'000;
+    int noisy = 0;
+    for (int64_t user = 0; user < kUsers; ++user) {
+      const uint32_t tenant = TenantOf(user, *shape, 3);
+      ASSERT_LE(tenant, 1U);
+      EXPECT_EQ(TenantOf(user, *shape, 3), tenant);
+      noisy += static_cast<int>(tenant);
+    }
+    EXPECT_NEAR(noisy, kUsers * factor / (1 + factor), 0.02 * kUsers);
+  }
+  // Of other workloads there is one tenant.
+  EXPECT_EQ(TenantOf(7, WorkloadShape(), 3), 0U);
+}
+
 TEST(WorkloadShapeTest, NothingIsTheTraceAsItIs) {
   const auto shape = WorkloadShape::Parse("");
   ASSERT_THAT(shape, test::IsOk());

@@ -70,7 +70,7 @@ class WhatIfTest : public testing::Test {
   SimResult Simulate(const Setting& setting, bool log) {
     const CurveServiceTimes times{ServiceCurve{}};
     SyntheticOptions stream_options;
-    stream_options.duration = std::chrono::seconds(20);
+    stream_options.duration = std::chrono::seconds(10);
     stream_options.queries_per_second =
         setting.load * kWorkers / times.MeanMillis(stream_options) * 1000;
     SimOptions options;
@@ -180,13 +180,13 @@ TEST_F(WhatIfTest, IsDeterministicAndDrawsTheSameTimesForTheSameWork) {
 
 TEST_F(WhatIfTest, SkipsAWarmUp) {
   Simulate({}, true);
-  const auto run = LoadRecordedRun(path_, std::chrono::seconds(10));
+  const auto run = LoadRecordedRun(path_, std::chrono::seconds(5));
   ASSERT_TRUE(run.ok()) << run.status();
   WhatIfSettings settings;
-  settings.skip = std::chrono::seconds(10);
+  settings.skip = std::chrono::seconds(5);
   const auto half = WhatIf(*run, settings);
   EXPECT_EQ(half->tickets, run->outcome.tickets);
-  EXPECT_NEAR(base::ToMillis(half->span), 10'000, 200);
+  EXPECT_NEAR(base::ToMillis(half->span), 5000, 200);
   EXPECT_FALSE(LoadRecordedRun(path_, std::chrono::minutes(5)).ok());
 }
 
