@@ -27,9 +27,14 @@ size_t QueryHazard::IndexOf(double seconds) {
 }
 
 double QueryHazard::LowerEdge(size_t index) {
-  return index == 0
-             ? 0
-             : kFirstEdge * std::exp2((static_cast<double>(index) - 1) / 2);
+  static const std::array<double, kAges> edges = [] {
+    std::array<double, kAges> all{};
+    for (size_t i = 1; i < kAges; ++i) {
+      all[i] = kFirstEdge * std::exp2((static_cast<double>(i) - 1) / 2);
+    }
+    return all;
+  }();
+  return edges[index];
 }
 
 void QueryHazard::Watched(base::Duration age) {
@@ -39,12 +44,12 @@ void QueryHazard::Watched(base::Duration age) {
     for (double& seconds : seconds_) seconds /= 2;
   }
   const double seconds = ToSeconds(age);
-  for (size_t i = 0; i < kAges; ++i) {
-    const double begin = LowerEdge(i);
-    if (begin >= seconds) return;
-    const double end = i + 1 < kAges ? LowerEdge(i + 1) : seconds;
-    seconds_[i] += std::min(end, seconds) - begin;
+  // All ages below are watched to their ends.
+  const size_t last = IndexOf(seconds);
+  for (size_t i = 0; i < last; ++i) {
+    seconds_[i] += LowerEdge(i + 1) - LowerEdge(i);
   }
+  seconds_[last] += seconds - LowerEdge(last);
 }
 
 void QueryHazard::Asked(base::Duration age) {
