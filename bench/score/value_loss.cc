@@ -2,32 +2,18 @@
 #include "bench/score/value_loss.h"
 
 #include <algorithm>
+#include <span>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "staleness/curve_fit.h"
 
 namespace freshline::bench {
 
 namespace {
 
-// Where buckets of n begin.
-constexpr uint64_t kClicksMin[] = {1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 46, 64};
-
-size_t BucketOf(uint64_t clicks) {
-  const auto* const end = std::end(kClicksMin);
-  return static_cast<size_t>(
-      std::upper_bound(std::begin(kClicksMin), end, clicks) -
-      std::begin(kClicksMin) - 1);
-}
-
 bool Hit(uint8_t rank) { return rank > 0; }
-
-// The most that a user of the bucket may lack, all of its clicks.
-uint64_t LackedMax(size_t bucket, uint32_t missing_max) {
-  if (bucket + 1 == std::size(kClicksMin)) return missing_max;
-  return std::min<uint64_t>(missing_max, kClicksMin[bucket + 1] - 1);
-}
 
 // Of the rows without their newest j clicks.
 void CountLosses(const QuerySet& set, const Ranks& fresh, const Ranks& ranks,
@@ -36,7 +22,8 @@ void CountLosses(const QuerySet& set, const Ranks& fresh, const Ranks& ranks,
     const Query& query = set.queries[i];
     if (!query.scored || query.fresh < missing) continue;
     ValueLossCurve::Cell& cell =
-        curve->buckets[BucketOf(query.fresh)].cells[missing - 1];
+        curve->buckets[staleness::CurveBucketOf(query.fresh)]
+            .cells[missing - 1];
     ++cell.queries;
     cell.measured += static_cast<double>(Hit(fresh[i])) - Hit(ranks[i]);
   }
@@ -51,57 +38,26 @@ void Smooth(const ValueLossOptions& options, ValueLossCurve* curve) {
       counts[j] += static_cast<double>(bucket.cells[j].queries);
     }
   }
+  std::vector<double> pooled;
+  for (size_t j = 0; j < sums.size(); ++j) {
+    pooled.push_back(counts[j] > 0 ? sums[j] / counts[j] : 0);
+  }
   for (ValueLossCurve::Bucket& bucket : curve->buckets) {
-    std::vector<double> losses;
-    std::vector<double> weights;
-    for (size_t j = 0; j < bucket.cells.size(); ++j) {
-      ValueLossCurve::Cell& cell = bucket.cells[j];
-      const double pooled = counts[j] > 0 ? sums[j] / counts[j] : 0;
-      const double weight =
-          static_cast<double>(cell.queries) + options.shrinkage;
-      losses.push_back((cell.measured + options.shrinkage * pooled) /
-                       std::max(weight, 1e-9));
-      weights.push_back(std::max(weight, 1e-9));
-      if (cell.queries > 0) {
-        cell.measured /= static_cast<double>(cell.queries);
-      }
+    std::vector<staleness::LossCell> cells;
+    for (ValueLossCurve::Cell& cell : bucket.cells) {
+      const auto queries = static_cast<double>(cell.queries);
+      if (cell.queries > 0) cell.measured /= queries;
+      cells.push_back({queries, cell.measured});
     }
-    const std::vector<double> rising = Isotonic(losses, weights);
+    const std::vector<double> losses = staleness::FitLosses(
+        cells, std::span(pooled).first(cells.size()), options.shrinkage);
     for (size_t j = 0; j < bucket.cells.size(); ++j) {
-      bucket.cells[j].loss = std::max(0.0, rising[j]);
+      bucket.cells[j].loss = losses[j];
     }
   }
 }
 
 }  // namespace
-
-std::vector<double> Isotonic(const std::vector<double>& values,
-                             const std::vector<double>& weights) {
-  struct Pool {
-    double mean;
-    double weight;
-    size_t count;
-  };
-  std::vector<Pool> pools;
-  for (size_t i = 0; i < values.size(); ++i) {
-    pools.push_back({values[i], weights[i], 1});
-    while (pools.size() > 1 &&
-           pools[pools.size() - 2].mean >= pools.back().mean) {
-      const Pool last = pools.back();
-      pools.pop_back();
-      Pool& into = pools.back();
-      const double weight = into.weight + last.weight;
-      into.mean = (into.mean * into.weight + last.mean * last.weight) / weight;
-      into.weight = weight;
-      into.count += last.count;
-    }
-  }
-  std::vector<double> rising;
-  for (const Pool& pool : pools) {
-    rising.insert(rising.end(), pool.count, pool.mean);
-  }
-  return rising;
-}
 
 absl::StatusOr<ValueLossCurve> MeasureValueLoss(const QuerySet& set,
                                                 const Ranks& fresh,
@@ -124,10 +80,12 @@ absl::StatusOr<ValueLossCurve> MeasureValueLoss(const QuerySet& set,
   }
   ValueLossCurve curve;
   curve.queries = set.scored;
-  for (size_t b = 0; b < std::size(kClicksMin); ++b) {
+  for (const uint64_t clicks_min : staleness::CurveBuckets()) {
+    const size_t lacked_max =
+        staleness::CurveLackedMax(curve.buckets.size(), options.missing_max);
     ValueLossCurve::Bucket& bucket = curve.buckets.emplace_back();
-    bucket.clicks_min = kClicksMin[b];
-    bucket.cells.resize(LackedMax(b, options.missing_max));
+    bucket.clicks_min = clicks_min;
+    bucket.cells.resize(lacked_max);
   }
   std::vector<ServedState> served(set.queries.size());
   for (uint32_t missing = 1; missing <= options.missing_max; ++missing) {

@@ -41,10 +41,8 @@ struct ValueLossCurve {
 
 // Measures every scored query of the set with its whole row (whose ranks are
 // `fresh`) and with rows that lack the newest 1 to missing_max clicks, over
-// buckets of n of about half an octave. Small cells are shrunk towards the mean
-// of their j over all n, and losses that would fall with j are pooled (isotonic
-// regression by pooling adjacent violators, Ayer et al. 1955); a loss below 0
-// counts as 0.
+// the buckets of staleness::CurveBuckets(). Small cells are shrunk towards the
+// mean of their j over all n (staleness::FitLosses()).
 // Returns: FAILED_PRECONDITION where too few queries are scored, saying how
 // many there are; INVALID_ARGUMENT naming an option.
 // Cost: that of StateRanker::Rank() for missing_max states of each query.
@@ -52,9 +50,5 @@ absl::StatusOr<ValueLossCurve> MeasureValueLoss(const QuerySet& set,
                                                 const Ranks& fresh,
                                                 const ValueLossOptions& options,
                                                 StateRanker* ranker);
-
-// The non-decreasing sequence nearest to `values` in weighted squares.
-std::vector<double> Isotonic(const std::vector<double>& values,
-                             const std::vector<double>& weights);
 
 }  // namespace freshline::bench

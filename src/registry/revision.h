@@ -113,8 +113,9 @@ struct Staleness {
   };
   Kind kind = Kind::kPendingShare;
   double weight = 1;
-  std::string curve_file;  // of kValueCurve
-  std::string expression;  // of kExpression
+  std::string curve_file;            // of kValueCurve; empty: only learned
+  bool learn_from_outcomes = false;  // of kValueCurve
+  std::string expression;            // of kExpression
 };
 
 // A cheaper way to compute the rows of a group.

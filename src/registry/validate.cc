@@ -295,9 +295,17 @@ class RevisionBuilder {
     }
     group->staleness.curve_file = staleness.curve_file();
     group->staleness.expression = staleness.expression();
-    CheckOfKind(where.Field("curve_file"), staleness.curve_file(),
-                staleness.kind() == v1::StalenessMetric::VALUE_CURVE,
-                "VALUE_CURVE");
+    group->staleness.learn_from_outcomes = staleness.learn_from_outcomes();
+    const bool curve = staleness.kind() == v1::StalenessMetric::VALUE_CURVE;
+    if (staleness.learn_from_outcomes() && !curve) {
+      where.Field("learn_from_outcomes")
+          .Report("is for kind VALUE_CURVE only: set that kind or drop it",
+                  violations_);
+    }
+    if (!curve || !staleness.learn_from_outcomes()) {
+      CheckOfKind(where.Field("curve_file"), staleness.curve_file(), curve,
+                  "VALUE_CURVE");
+    }
     CheckOfKind(where.Field("expression"), staleness.expression(),
                 staleness.kind() == v1::StalenessMetric::EXPRESSION,
                 "EXPRESSION");

@@ -33,6 +33,13 @@ StalenessMetric StalenessMetric::Curve(ValueCurve curve, double weight) {
   return metric;
 }
 
+StalenessMetric StalenessMetric::Learned(std::optional<ValueCurve> prior,
+                                         double weight) {
+  StalenessMetric metric(Kind::kLearned, weight);
+  metric.learned_ = std::make_unique<LearnedCurve>(std::move(prior));
+  return metric;
+}
+
 absl::StatusOr<StalenessMetric> StalenessMetric::Expression(
     absl::string_view sql, double weight) {
   StalenessMetric metric(Kind::kExpression, weight);
@@ -50,6 +57,8 @@ double StalenessMetric::Value(const RowSignals& row) const {
       return AgeSeconds(row);
     case Kind::kCurve:
       return curve_->Loss(row.seen + row.pending, row.pending);
+    case Kind::kLearned:
+      return learned_->Loss(row.seen + row.pending, row.pending);
     case Kind::kExpression: {
       const std::optional<double> value = expression_->Evaluate(row);
       if (value.has_value()) return *value;

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "staleness/learned_curve.h"
 #include "staleness/signals.h"
 #include "staleness/sql_expression.h"
 #include "staleness/value_curve.h"
@@ -29,6 +30,9 @@ class StalenessMetric {
   static StalenessMetric Age(double weight = 1);
   // The loss that was measured of rows that lack the newest events.
   static StalenessMetric Curve(ValueCurve curve, double weight = 1);
+  // As Curve(), moved by outcomes (LearnedCurve).
+  static StalenessMetric Learned(std::optional<ValueCurve> prior,
+                                 double weight = 1);
   // Where the expression has no value, PendingShare() is taken instead.
   // Returns: INVALID_ARGUMENT as SqlExpression::Compile().
   static absl::StatusOr<StalenessMetric> Expression(absl::string_view sql,
@@ -38,19 +42,30 @@ class StalenessMetric {
   // negative or not finite counts as 0.
   double Gain(const RowSignals& row) const;
 
+  // What outcomes of the group move; null where nothing is learned.
+  LearnedCurve* learned() const { return learned_.get(); }
+
   // Times that the expression had no value.
   uint64_t fallbacks() const {
     return fallbacks_->load(std::memory_order_relaxed);
   }
 
  private:
-  enum class Kind : uint8_t { kShare, kEvents, kAge, kCurve, kExpression };
+  enum class Kind : uint8_t {
+    kShare,
+    kEvents,
+    kAge,
+    kCurve,
+    kLearned,
+    kExpression
+  };
   StalenessMetric(Kind kind, double weight);
   double Value(const RowSignals& row) const;
 
   Kind kind_;
   double weight_;
   std::optional<ValueCurve> curve_;
+  std::unique_ptr<LearnedCurve> learned_;
   std::unique_ptr<SqlExpression> expression_;
   // On the heap so that the metric can be moved. Relaxed: a counter.
   std::unique_ptr<std::atomic<uint64_t>> fallbacks_;

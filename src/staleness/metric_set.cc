@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "staleness/metric_set.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,16 +12,26 @@
 namespace freshline::staleness {
 namespace {
 
-absl::StatusOr<StalenessMetric> ReadCurve(const registry::Staleness& staleness,
-                                          const std::string& directory) {
+absl::StatusOr<ValueCurve> ReadCurve(const registry::Staleness& staleness,
+                                     const std::string& directory) {
   std::string path = staleness.curve_file;
   if (!directory.empty() && path[0] != '/') {
     path = absl::StrCat(directory, "/", path);
   }
   FRESHLINE_ASSIGN_OR_RETURN(const std::string text,
                              registry::ReadTextFile(path));
-  FRESHLINE_ASSIGN_OR_RETURN(ValueCurve curve, ValueCurve::Parse(text, path));
-  return StalenessMetric::Curve(std::move(curve), staleness.weight);
+  return ValueCurve::Parse(text, path);
+}
+
+absl::StatusOr<StalenessMetric> MakeCurve(const registry::Staleness& staleness,
+                                          const std::string& directory) {
+  std::optional<ValueCurve> curve;
+  if (!staleness.curve_file.empty()) {
+    FRESHLINE_ASSIGN_OR_RETURN(curve, ReadCurve(staleness, directory));
+  }
+  return staleness.learn_from_outcomes
+             ? StalenessMetric::Learned(std::move(curve), staleness.weight)
+             : StalenessMetric::Curve(*std::move(curve), staleness.weight);
 }
 
 absl::StatusOr<StalenessMetric> MakeMetric(const registry::Staleness& staleness,
@@ -34,7 +45,7 @@ absl::StatusOr<StalenessMetric> MakeMetric(const registry::Staleness& staleness,
     case Kind::kAge:
       return StalenessMetric::Age(staleness.weight);
     case Kind::kValueCurve:
-      return ReadCurve(staleness, directory);
+      return MakeCurve(staleness, directory);
     case Kind::kExpression:
       return StalenessMetric::Expression(staleness.expression,
                                          staleness.weight);

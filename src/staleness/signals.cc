@@ -5,11 +5,19 @@
 
 namespace freshline::staleness {
 
-double AgeSeconds(const RowSignals& row) {
-  if (row.seen == 0) return kAgeSecondsMax;
-  return std::clamp(static_cast<double>(row.age.count()) / 1e9, 0.0,
+namespace {
+double Seconds(base::Duration time) {
+  return std::clamp(static_cast<double>(time.count()) / 1e9, 0.0,
                     kAgeSecondsMax);
 }
+}  // namespace
+
+double AgeSeconds(const RowSignals& row) {
+  if (row.seen == 0) return kAgeSecondsMax;
+  return Seconds(row.age);
+}
+
+double WaitingSeconds(const RowSignals& row) { return Seconds(row.waiting); }
 
 double PendingShare(const RowSignals& row) {
   if (row.pending == 0) return 0;

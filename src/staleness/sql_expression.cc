@@ -10,12 +10,17 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "base/status_macros.h"
 #include "registry/nearest_name.h"
 
 namespace freshline::staleness {
 namespace {
+
+// In the order in which Evaluate() binds them.
+constexpr std::array<absl::string_view, 6> kSignals = {
+    "pending", "seen", "age_s", "cold", "waiting_s", "regret"};
 
 constexpr std::array<absl::string_view, 17> kFunctions = {
     "abs",   "ceil", "coalesce", "exp",  "floor", "ifnull",
@@ -78,6 +83,8 @@ class SqlExpression::Statement {
     sqlite3_bind_int64(statement_, 2, static_cast<sqlite3_int64>(row.seen));
     sqlite3_bind_double(statement_, 3, AgeSeconds(row));
     sqlite3_bind_int(statement_, 4, row.seen == 0 ? 1 : 0);
+    sqlite3_bind_double(statement_, 5, WaitingSeconds(row));
+    sqlite3_bind_double(statement_, 6, row.regret);
     questions_ = 0;
     std::optional<double> value;
     if (sqlite3_step(statement_) == SQLITE_ROW) {
@@ -111,9 +118,13 @@ class SqlExpression::Statement {
   absl::Status Compile(const std::string& text) {
     // The line break ends a comment of the expression; the parentheses keep it
     // one expression, and more columns than one are refused.
-    const std::string sql = absl::StrCat("SELECT (\n", text,
-                                         "\n) FROM (SELECT :f1 AS pending, :f2 "
-                                         "AS seen, :f3 AS age_s, :f4 AS cold)");
+    std::vector<std::string> columns;
+    for (size_t i = 0; i < kSignals.size(); ++i) {
+      columns.push_back(absl::StrCat(":f", i + 1, " AS ", kSignals[i]));
+    }
+    const std::string sql =
+        absl::StrCat("SELECT (\n", text, "\n) FROM (SELECT ",
+                     absl::StrJoin(columns, ", "), ")");
     const char* rest = nullptr;
     if (sqlite3_prepare_v3(db_, sql.data(), static_cast<int>(sql.size()),
                            SQLITE_PREPARE_PERSISTENT, &statement_,
@@ -130,8 +141,9 @@ class SqlExpression::Statement {
 
   // A parameter of the expression would come before those of the frame.
   bool HasOwnParametersOnly() const {
-    if (sqlite3_bind_parameter_count(statement_) != 4) return false;
-    for (int i = 1; i <= 4; ++i) {
+    constexpr int kCount = kSignals.size();
+    if (sqlite3_bind_parameter_count(statement_) != kCount) return false;
+    for (int i = 1; i <= kCount; ++i) {
       const char* name = sqlite3_bind_parameter_name(statement_, i);
       if (name == nullptr || name != absl::StrCat(":f", i)) return false;
     }
@@ -139,18 +151,17 @@ class SqlExpression::Statement {
   }
 
   static absl::Status Refusal(absl::string_view reason) {
-    static const auto* const kSignals =
-        new std::vector<std::string>{"pending", "seen", "age_s", "cold"};
+    const std::vector<std::string> known(kSignals.begin(), kSignals.end());
     absl::string_view unknown = reason;
     if (absl::ConsumePrefix(&unknown, "no such column: ")) {
       return absl::InvalidArgumentError(
           absl::StrCat("there is no signal \"", unknown, "\"",
-                       registry::SuggestName(std::string(unknown), *kSignals)));
+                       registry::SuggestName(std::string(unknown), known)));
     }
     if (reason == "not authorized") {
       return absl::InvalidArgumentError(
-          "subqueries are not allowed: write it over the signals pending, "
-          "seen, age_s and cold");
+          absl::StrCat("subqueries are not allowed: write it over the signals ",
+                       absl::StrJoin(kSignals, ", ")));
     }
     return absl::InvalidArgumentError(std::string(reason));
   }
@@ -169,7 +180,8 @@ absl::StatusOr<std::unique_ptr<SqlExpression>> SqlExpression::Compile(
     absl::string_view expression) {
   if (absl::StripAsciiWhitespace(expression).empty()) {
     return absl::InvalidArgumentError(
-        "it is empty: write one over pending, seen, age_s and cold");
+        absl::StrCat("it is empty: write one over the signals ",
+                     absl::StrJoin(kSignals, ", ")));
   }
   if (expression.size() > kBytesMax) {
     return absl::InvalidArgumentError(absl::StrCat("it has ", expression.size(),

@@ -16,11 +16,13 @@ namespace freshline::staleness {
 // A scalar SQL expression over the signals of a row, evaluated by SQLite.
 //
 // Names: pending, seen, age_s (seconds, at most a day), cold (1 where nothing
-// was seen, else 0). Allowed are operators, CASE, CAST, literals and the
-// functions abs, ceil, coalesce, exp, floor, ifnull, iif, ln, log10, max, min,
-// nullif, pow, power, round, sign and sqrt. Subqueries, tables, aggregates of
-// other names and functions that could allocate or run long are refused, so
-// that cost is bounded by the text; SQLite's own steps are bounded besides.
+// was seen, else 0), waiting_s (seconds since the first pending event came, at
+// most a day) and regret (RowSignals). Allowed are operators, CASE, CAST,
+// literals and the functions abs, ceil, coalesce, exp, floor, ifnull, iif, ln,
+// log10, max, min, nullif, pow, power, round, sign and sqrt. Subqueries,
+// tables, aggregates of other names and functions that could allocate or run
+// long are refused, so that cost is bounded by the text; SQLite's own steps are
+// bounded besides.
 //
 // Thread-safety: any thread; each concurrent caller gets a statement of its
 // own, and statements are kept. Cost: a few microseconds.

@@ -16,45 +16,7 @@
 namespace freshline::bench {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-TEST(IsotonicTest, PoolsWhatFalls) {
-  EXPECT_THAT(Isotonic({1, 2, 3}, {1, 1, 1}), ElementsAre(1, 2, 3));
-  EXPECT_THAT(Isotonic({3, 1}, {1, 1}), ElementsAre(2, 2));
-  EXPECT_THAT(Isotonic({4, 1, 5}, {1, 2, 1}), ElementsAre(2, 2, 5));
-  EXPECT_TRUE(Isotonic({}, {}).empty());
-}
-
-// It never falls, keeps the weighted mean, and no rising sequence is nearer.
-TEST(IsotonicTest, IsTheNearestRisingSequence) {
-  base::Rng rng(3);
-  for (int round = 0; round < 200; ++round) {
-    const size_t n = 1 + rng.Below(12);
-    std::vector<double> values;
-    std::vector<double> weights;
-    for (size_t i = 0; i < n; ++i) {
-      values.push_back(rng.Uniform());
-      weights.push_back(0.1 + rng.Uniform());
-    }
-    const std::vector<double> rising = Isotonic(values, weights);
-    ASSERT_EQ(rising.size(), n);
-    EXPECT_TRUE(std::is_sorted(rising.begin(), rising.end()));
-    const auto distance = [&](const std::vector<double>& to) {
-      double sum = 0;
-      for (size_t i = 0; i < n; ++i) {
-        sum += weights[i] * (values[i] - to[i]) * (values[i] - to[i]);
-      }
-      return sum;
-    };
-    for (int other = 0; other < 20; ++other) {
-      std::vector<double> guess = rising;
-      for (double& g : guess) g += 0.1 * (rng.Uniform() - 0.5);
-      std::sort(guess.begin(), guess.end());
-      EXPECT_GE(distance(guess), distance(rising) - 1e-12);
-    }
-  }
-}
 
 class ValueLossTest : public ::testing::Test {
  protected:

@@ -112,6 +112,8 @@ TEST(MetricSetTest, DefinitionsHoldWhatTheKindNeedsAndNoMore) {
     const char* message;
   } cases[] = {
       {"kind: VALUE_CURVE", "staleness.curve_file: is needed"},
+      {"learn_from_outcomes: true",
+       "staleness.learn_from_outcomes: is for kind VALUE_CURVE only"},
       {"kind: EXPRESSION", "staleness.expression: is needed"},
       {"curve_file: 'x'", "staleness.curve_file: is for kind VALUE_CURVE only"},
       {"kind: AGE expression: '1'",

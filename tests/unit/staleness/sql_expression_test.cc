@@ -38,6 +38,8 @@ TEST(SqlExpressionTest, SeesEverySignal) {
   EXPECT_EQ(Value("age_s", row), 7);
   EXPECT_EQ(Value("cold", row), 0);
   EXPECT_EQ(Value("cold", {3, 0, {}}), 1);
+  EXPECT_EQ(Value("waiting_s", {3, 9, seconds(7), seconds(2), .5}), 2);
+  EXPECT_EQ(Value("regret", {3, 9, seconds(7), seconds(2), .5}), .5);
   EXPECT_EQ(Value("pending * 1.0 / (pending + seen)", row), 0.25);
   EXPECT_EQ(Value("min(pending, 2) * sqrt(seen) -- a remark", row), 6);
 }
