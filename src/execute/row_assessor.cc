@@ -15,6 +15,12 @@ base::Duration AgeOf(const StoredRow& row, base::UnixMicros now_us) {
       std::max<base::UnixMicros>(0, now_us - row.as_of.time_us));
 }
 
+base::Duration WaitOf(const Signals& signals, base::UnixMicros now_us) {
+  if (signals.first_pending_us == 0) return base::Duration::zero();
+  return std::chrono::microseconds(
+      std::max<base::UnixMicros>(0, now_us - signals.first_pending_us));
+}
+
 bool IsFresh(const registry::FeatureGroup& group, const StoredRow& row,
              const Signals& signals, base::UnixMicros now_us) {
   if (!row.exists() || signals.pending > 0) return false;
@@ -32,8 +38,9 @@ Assessment Assess(const registry::FeatureGroup& group,
   result.fresh = IsFresh(group, row, result.signals, now_us);
   result.want = std::max(result.signals.newest, row.as_of.sequence);
   if (result.fresh) return result;
-  result.gain = metric.Gain(
-      {result.signals.pending, result.signals.seen, AgeOf(row, now_us)});
+  result.gain = metric.Gain({result.signals.pending, result.signals.seen,
+                             AgeOf(row, now_us), WaitOf(result.signals, now_us),
+                             result.signals.regret});
   const table::EventView events = key.events(group.source);
   result.shape = function.Shape(
       {events, key.window_end_us(group.source, now_us)}, scratch);

@@ -96,6 +96,9 @@ struct Assessment {
 // Age of a stored row; 0 when it was never computed.
 base::Duration AgeOf(const table::StoredRow& row, base::UnixMicros now_us);
 
+// How long the first pending event has waited; 0 when none is pending.
+base::Duration WaitOf(const table::Signals& signals, base::UnixMicros now_us);
+
 // Whether the row lacks nothing: cheap, decides whether Assess() is worth it.
 bool IsFresh(const registry::FeatureGroup& group, const table::StoredRow& row,
              const table::Signals& signals, base::UnixMicros now_us);

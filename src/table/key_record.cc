@@ -68,7 +68,7 @@ Signals KeyRecord::signals(const TableSchema::OfGroup& group) const {
   const Row& row = rows_[group.place];
   const EventBuffer& events = buffers_[group.source];
   return {row.pending, events.accepted() - row.pending, row.first_pending_us,
-          events.newest_sequence()};
+          events.newest_sequence(), std::max(row.regret, 0.0F)};
 }
 
 UnixMicros KeyRecord::WindowEnd(const TableSchema::OfSource& source,
@@ -128,6 +128,13 @@ bool KeyRecord::Commit(const TableSchema::OfGroup& group,
   row.first_pending_us =
       row.pending == 0 ? 0 : std::max(row.first_pending_us, as_of.time_us);
   return std::exchange(row.unread, true);
+}
+
+void KeyRecord::NoteLoss(const TableSchema::OfGroup& group, double loss) {
+  constexpr float kNewest = 0.25;
+  float& regret = rows_[group.place].regret;
+  const auto reported = static_cast<float>(loss);
+  regret = regret < 0 ? reported : regret + kNewest * (reported - regret);
 }
 
 bool KeyRecord::Expire(UnixMicros now_us) {

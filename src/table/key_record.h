@@ -94,6 +94,9 @@ class KeyRecord {
     rows_[group.place].unread = false;
   }
 
+  // As Table::NoteLoss.
+  void NoteLoss(const TableSchema::OfGroup& group, double loss);
+
   // Trims what has expired. Returns whether any event is left.
   bool Expire(base::UnixMicros now_us);
 
@@ -102,6 +105,7 @@ class KeyRecord {
   size_t MeasureBytes() const;
 
  private:
+  static constexpr float kNoRegret = -1;  // no loss was reported
   struct Row {
     std::vector<std::byte> bytes;
     AsOf as_of;
@@ -110,6 +114,7 @@ class KeyRecord {
     uint32_t pending = 0;
     base::Fidelity fidelity = base::Fidelity::kFull;
     mutable bool unread = false;
+    float regret = kNoRegret;
   };
   size_t FixedBytes() const;
 

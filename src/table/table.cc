@@ -392,6 +392,17 @@ void Table::NoteRead(base::RowId row) {
   if (record != nullptr && record->entity() == g.entity) record->NoteRead(g);
 }
 
+void Table::NoteLoss(base::RowId row, double loss) {
+  Shard* shard = rep_->ShardOf(row.key);
+  if (shard == nullptr) return;
+  const TableSchema::OfGroup& g = rep_->schema.groups[base::ToInt(row.group)];
+  MutexLock lock(&shard->mu);
+  KeyRecord* record = rep_->Find(*shard, row.key);
+  if (record != nullptr && record->entity() == g.entity) {
+    record->NoteLoss(g, loss);
+  }
+}
+
 size_t Table::Sweep(size_t keys_max, UnixMicros now_us) {
   MutexLock lock(&rep_->sweep_mu);
   size_t removed = 0;

@@ -60,6 +60,7 @@ struct Signals {
   // is early by no more than the computation took.
   base::UnixMicros first_pending_us = 0;
   base::Seq newest = 0;  // newest sequence of the key's source; 0: none
+  double regret = 0;     // as NoteLoss()
 };
 
 struct TableOptions {
@@ -156,6 +157,11 @@ class Table {
 
   // As KeyView::NoteRead, of a row that was answered as it came from a job.
   void NoteRead(base::RowId row);
+
+  // Callers lost so much by an answer that held the row as it was while stale:
+  // the row's regret is the mean of such losses, the newest of them a quarter
+  // of it. It stays while the key does. REQUIRES: `loss` is finite.
+  void NoteLoss(base::RowId row, double loss);
 
   // Visits at most `keys_max` keys, in turn, and removes those with no event
   // within their retention; trims expired events of the others. Returns the
