@@ -25,6 +25,7 @@
 #include "execute/thread_worker_pool.h"
 #include "featurize/functions.h"
 #include "ingest/ingest.h"
+#include "outcome/outcome_book.h"
 #include "record/decision_log_writer.h"
 #include "registry/validate.h"
 #include "rpc/server.h"
@@ -187,6 +188,7 @@ struct Daemon::Rep {
   std::unique_ptr<ingest::EventIngest> ingest;
   std::unique_ptr<execute::ThreadWorkerPool> workers;
   std::unique_ptr<execute::Dispatcher> dispatcher;
+  std::unique_ptr<outcome::OutcomeBook> outcomes;
   std::unique_ptr<serve::FeatureServer> features;
   std::unique_ptr<Housekeeper> housekeeper;
   StatusSources status;
@@ -266,6 +268,11 @@ void Daemon::Rep::MakeRooms() {
                    driven(), workers.get(), &inline_costs,
                    std::move(source_of_group), SloOfFlow(*revision)});
   router->Connect(dispatcher.get());
+  outcomes = std::make_unique<outcome::OutcomeBook>(
+      outcome::OutcomeOptions{config.outcomes.answers_max,
+                              config.outcomes.per_second_max},
+      outcome::OutcomeBook::Rooms{&clock, revision, &table,
+                                  &definitions.metrics});
   features = std::make_unique<serve::FeatureServer>(
       serve::FeatureServer::Options{config.rpc.rows_per_request_max,
                                     s.inline_cost_max},
@@ -273,7 +280,7 @@ void Daemon::Rep::MakeRooms() {
           &clock, revision, &table, ingest.get(), &definitions.functions,
           &definitions.metrics, &scratch, &inline_costs, dispatcher.get(),
           s.approximate ? &definitions.approximations : nullptr,
-          &approximate_scratch, &approximate_costs});
+          &approximate_scratch, &approximate_costs, outcomes.get()});
 }
 
 absl::Status Daemon::Rep::StartServer() {
@@ -295,11 +302,11 @@ absl::Status Daemon::Rep::StartServer() {
   options.memory_quota_bytes = config.rpc.memory_quota_bytes;
   options.reflection = config.rpc.reflection;
   FRESHLINE_ASSIGN_OR_RETURN(
-      server, rpc::Server::Start(std::move(options),
-                                 {&clock, features.get(), ingest.get(),
-                                  [this](v1::GetStatusResponse* out) {
-                                    FillStatus(status, out);
-                                  }}));
+      server,
+      rpc::Server::Start(
+          std::move(options),
+          {&clock, features.get(), ingest.get(), outcomes.get(),
+           [this](v1::GetStatusResponse* out) { FillStatus(status, out); }}));
   return absl::OkStatus();
 }
 
@@ -372,6 +379,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(
             rep->ingest.get(),
             rep->features.get(),
             rep->dispatcher.get(),
+            rep->outcomes.get(),
             rep->decision_log.get(),
             {}};
   const auto add_thread = [&](std::string name, base::SchedClass c) {

@@ -154,7 +154,24 @@ v1::StalenessMetric::Kind KindOf(registry::Staleness::Kind kind) {
   return v1::StalenessMetric::PENDING_SHARE;
 }
 
+void FillLoss(const outcome::GroupOutcomes::Mean& mean, v1::LossStatus* out) {
+  out->set_outcomes(mean.outcomes);
+  out->set_mean_loss(mean.loss);
+}
+
+void FillOutcomes(const StatusSources& from, v1::GetStatusResponse* out) {
+  const outcome::OutcomeCounters counters = from.outcomes->Counters();
+  v1::OutcomeCounters* outcomes = out->mutable_outcomes();
+  auto& by_status = *outcomes->mutable_by_status();
+  by_status["OUTCOME_ACCEPTED"] = counters.accepted;
+  by_status["OUTCOME_UNKNOWN"] = counters.unknown;
+  by_status["OUTCOME_REPEATED"] = counters.repeated;
+  outcomes->set_refused(counters.refused);
+  outcomes->set_answers_remembered(counters.answers);
+}
+
 void FillStaleness(const StatusSources& from, v1::GetStatusResponse* out) {
+  const std::vector<outcome::GroupOutcomes> outcomes = from.outcomes->Groups();
   for (const registry::FeatureGroup& group : from.revision->groups()) {
     v1::StalenessStatus* status = out->add_staleness();
     status->set_group(group.name);
@@ -162,6 +179,10 @@ void FillStaleness(const StatusSources& from, v1::GetStatusResponse* out) {
         v1::StalenessMetric::Kind_Name(KindOf(group.staleness.kind)));
     status->set_expression_fallbacks(
         (*from.metrics)[base::ToInt(group.id)].fallbacks());
+    const outcome::GroupOutcomes& losses = outcomes[base::ToInt(group.id)];
+    FillLoss(losses.fresh, status->mutable_fresh());
+    FillLoss(losses.stale, status->mutable_stale());
+    FillLoss(losses.approximate, status->mutable_approximate());
   }
 }
 
@@ -196,6 +217,7 @@ void FillStatus(const StatusSources& from, v1::GetStatusResponse* out) {
   FillFeaturizers(from, out);
   FillServices(from, out);
   FillStaleness(from, out);
+  FillOutcomes(from, out);
   FillDecisionLog(from, out);
   for (const auto& [name, sched_class] : from.threads) {
     v1::ThreadStatus* thread = out->add_threads();

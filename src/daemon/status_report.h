@@ -9,6 +9,7 @@
 #include "execute/dispatcher.h"
 #include "freshline/v1/operations.pb.h"
 #include "ingest/ingest.h"
+#include "outcome/outcome_book.h"
 #include "record/decision_log_writer.h"
 #include "registry/revision.h"
 #include "serve/feature_server.h"
@@ -30,6 +31,7 @@ struct StatusSources {
   const ingest::EventIngest* ingest;
   const serve::FeatureServer* features;
   const execute::Dispatcher* dispatcher;
+  const outcome::OutcomeBook* outcomes;
   const record::DecisionLogWriter* decision_log;  // null: none
   // Name and scheduling class, as the kernel granted it.
   std::vector<std::pair<std::string, std::string>> threads;

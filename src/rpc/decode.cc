@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rpc/decode.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 
@@ -114,6 +116,19 @@ void EncodeEventResults(const ingest::PreparedEvents& events,
     for (const ingest::EventResult& row : rows) {
       batch->add_statuses(static_cast<v1::EventStatus>(row.status));
     }
+  }
+}
+
+void EncodeOutcomes(std::span<const outcome::OutcomeStatus> statuses,
+                    v1::ReportOutcomeResponse* out) {
+  using outcome::OutcomeStatus;
+  if (std::all_of(statuses.begin(), statuses.end(), [](OutcomeStatus status) {
+        return status == OutcomeStatus::kAccepted;
+      })) {
+    return;
+  }
+  for (const OutcomeStatus status : statuses) {
+    out->add_statuses(static_cast<v1::OutcomeStatus>(status));
   }
 }
 

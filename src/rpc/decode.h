@@ -9,6 +9,7 @@
 #include "freshline/v1/feature_store.pb.h"
 #include "google/protobuf/repeated_field.h"
 #include "ingest/ingest.h"
+#include "outcome/outcome_book.h"
 
 namespace freshline::rpc {
 
@@ -40,5 +41,9 @@ void EncodeEventResults(
     const ingest::PreparedEvents& events,
     std::span<const ingest::EventResult> results, ingest::AckLevel ack_level,
     google::protobuf::RepeatedPtrField<v1::EventResults>* out);
+
+// Writes the statuses where not all are accepted.
+void EncodeOutcomes(std::span<const outcome::OutcomeStatus> statuses,
+                    v1::ReportOutcomeResponse* out);
 
 }  // namespace freshline::rpc

@@ -24,7 +24,9 @@ namespace freshline::rpc {
 // What every call needs; outlives all calls.
 struct CallContext {
   using FeatureStore = v1::FeatureStore::WithRawMethod_GetFeatures<
-      v1::FeatureStore::WithRawMethod_PushEvents<v1::FeatureStore::Service>>;
+      v1::FeatureStore::WithRawMethod_PushEvents<
+          v1::FeatureStore::WithRawMethod_ReportOutcome<
+              v1::FeatureStore::Service>>>;
   using Operations =
       v1::Operations::WithRawMethod_GetStatus<v1::Operations::Service>;
 

@@ -24,7 +24,7 @@
 namespace freshline::rpc {
 namespace {
 
-constexpr size_t kRequestIdBytesMax = 128;
+constexpr size_t kRequestIdBytesMax = outcome::OutcomeBook::kRequestIdBytesMax;
 // Calls of each kind that wait to be matched, per queue: a burst is accepted
 // without a turn of the poller between two calls.
 constexpr int kPostedCalls = 32;
@@ -72,6 +72,7 @@ class GetFeaturesCall final
     FRESHLINE_RETURN_IF_ERROR(decoded.DecodeBatches(
         request_->events(), "events", server_->options.events_per_request_max));
     query.entities = decoded.entities;
+    query.request_id = request_->request_id();
     query.events = decoded.batches;
     query.received = received_;
     query.caller_deadline = ToMonoTime(context_.raw_deadline());
@@ -151,6 +152,40 @@ class PushEventsCall final
     Finish(absl::OkStatus());
     return absl::OkStatus();
   }
+};
+
+class ReportOutcomeCall final
+    : public EventCall<v1::ReportOutcomeRequest, v1::ReportOutcomeResponse> {
+ public:
+  ReportOutcomeCall(CallContext* server, grpc::ServerCompletionQueue* queue)
+      : EventCall(server, queue, Intake::Lane::kPush) {
+    server_->features.RequestReportOutcome(
+        &context_, &request_bytes_, &responder_, queue_, queue_, &main_tag_);
+  }
+
+ private:
+  void PostNext() override { new ReportOutcomeCall(server_, queue_); }
+  const Batches& batches() const override { return none_; }
+
+  absl::Status Serve() override {
+    DecodedRequest decoded;
+    FRESHLINE_RETURN_IF_ERROR(decoded.DecodeColumns(
+        request_->entities(), "entities", &decoded.entities));
+    const std::vector<absl::string_view> ids(request_->request_id().begin(),
+                                             request_->request_id().end());
+    const outcome::OutcomeReport report{
+        request_->feature_service(), decoded.entities, ids,
+        std::span(request_->loss().data(),
+                  static_cast<size_t>(request_->loss_size()))};
+    FRESHLINE_ASSIGN_OR_RETURN(
+        const std::vector<outcome::OutcomeStatus> statuses,
+        server_->rooms.outcomes->Report(report));
+    EncodeOutcomes(statuses, response_);
+    Finish(absl::OkStatus());
+    return absl::OkStatus();
+  }
+
+  const Batches none_;  // it carries no events
 };
 
 class GetStatusCall final
@@ -262,6 +297,7 @@ void Server::Rep::Post(grpc::ServerCompletionQueue* queue) {
     new GetFeaturesCall(&context, queue);
     new PushEventsCall(&context, queue);
   }
+  new ReportOutcomeCall(&context, queue);
   new GetStatusCall(&context, queue);
   context.health.Post(queue);
 }

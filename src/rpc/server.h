@@ -13,6 +13,7 @@
 #include "base/thread.h"
 #include "freshline/v1/operations.pb.h"
 #include "ingest/ingest.h"
+#include "outcome/outcome_book.h"
 #include "serve/feature_server.h"
 
 namespace freshline::rpc {
@@ -57,6 +58,7 @@ class Server {
     const base::Clock* clock;
     serve::FeatureServer* features;
     ingest::EventIngest* ingest;
+    outcome::OutcomeBook* outcomes;
     // Fills everything but the phase and the server's own threads. Called on a
     // poller.
     std::function<void(v1::GetStatusResponse*)> status;

@@ -63,6 +63,23 @@ class Answer {
   const RowFreshness& freshness(size_t group, uint32_t row) const {
     return slots_[Index(group, row)].freshness;
   }
+  // Whose row it is, and how many events the key had when the answer was made;
+  // kNoKey where nothing is known of the key.
+  struct Subject {
+    base::KeyId key = base::kNoKey;
+    uint64_t events = 0;
+  };
+  const Subject& subject(size_t group, uint32_t row) const {
+    return slots_[Index(group, row)].subject;
+  }
+  void NoteSubject(size_t group, uint32_t row, const Subject& subject) {
+    slots_[Index(group, row)].subject = subject;
+  }
+
+  // Under which name outcomes of the answer are remembered; 0: they are not.
+  uint64_t name() const { return name_; }
+  void set_name(uint64_t name) { name_ = name; }
+
   // The highest price of worker time at which a refresh was given up, in gain
   // per worker-millisecond; 0: none was, or it was not for its price.
   double price() const { return price_; }
@@ -75,6 +92,7 @@ class Answer {
  private:
   struct Slot {
     RowFreshness freshness;
+    Subject subject;
     bool is_default = true;
     uint32_t offset = 0;
     uint32_t size = 0;
@@ -88,6 +106,7 @@ class Answer {
   std::shared_ptr<const registry::QueryPlan> plan_;
   uint32_t rows_;
   double price_ = 0;
+  uint64_t name_ = 0;
   std::vector<bool> shared_groups_;
   std::vector<size_t> first_slot_;  // per group
   std::vector<Slot> slots_;

@@ -52,7 +52,8 @@ void ChangeRouter::OnEvents(std::span<const ingest::Change> changes) {
           });
       if (!found || state.fresh) continue;
       dispatcher_->Changed({key_id, id}, state.signals.newest,
-                           {state.signals.pending, state.gain, state.shape});
+                           {state.signals.pending, state.gain, state.shape,
+                            state.signals.regret});
     }
   }
 }

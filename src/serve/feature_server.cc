@@ -227,6 +227,9 @@ FeatureServer::Draft FeatureServer::MakeDraft(const Query& query,
     }
   }
   CommitInline(&draft);
+  if (rooms_.outcomes != nullptr) {
+    draft.answer.set_name(rooms_.outcomes->NameOf(plan.flow, query.request_id));
+  }
   return draft;
 }
 
@@ -238,6 +241,7 @@ void FeatureServer::FillRow(const Query& query, size_t g, uint32_t row,
   const StoredRow stored = key.row(group.id);
   key.NoteRead(group.id);
   const table::Signals signals = key.signals(group.id);
+  draft->answer.NoteSubject(g, row, {key.id(), signals.seen + signals.pending});
   RowFreshness freshness{Obtained::kAlreadyFresh, stored.fidelity,
                          stored.event_time_us,    stored.as_of,
                          signals.pending,         false};
@@ -401,7 +405,28 @@ void FeatureServer::Complete(const Answer& answer, Completion* done) {
     }
   }
   answered_.fetch_add(1, std::memory_order_relaxed);
+  // Before it leaves: its outcome could come at once.
+  if (answer.name() != 0) Remember(answer);
   done->OnAnswer(answer);
+}
+
+void FeatureServer::Remember(const Answer& answer) {
+  base::FixedVector<outcome::AnsweredRow, outcome::OutcomeBook::kRowsMax> rows;
+  for (size_t g = 0; g < answer.plan().groups.size(); ++g) {
+    const GroupId id = answer.plan().groups[g];
+    if ((*rooms_.functions)[base::ToInt(id)]->always_inline()) continue;
+    for (uint32_t row = 0; row < answer.rows(g); ++row) {
+      const Answer::Subject& subject = answer.subject(g, row);
+      if (subject.key == base::kNoKey || rows.full()) continue;
+      const RowFreshness& freshness = answer.freshness(g, row);
+      rows.push_back({{subject.key, id},
+                      freshness.pending,
+                      subject.events,
+                      freshness.obtained == Obtained::kApproximated});
+    }
+  }
+  if (!rows.empty())
+    rooms_.outcomes->Remember(answer.name(), {rows.begin(), rows.size()});
 }
 
 void FeatureServer::Fail(const absl::Status& status, Completion* done) {

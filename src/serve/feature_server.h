@@ -19,6 +19,7 @@
 #include "execute/inline_costs.h"
 #include "execute/row_assessor.h"
 #include "ingest/ingest.h"
+#include "outcome/outcome_book.h"
 #include "registry/revision.h"
 #include "serve/query.h"
 #include "staleness/metric_set.h"
@@ -63,6 +64,8 @@ class FeatureServer {
     const execute::FunctionSet* approximations = nullptr;
     execute::ScratchPool* approximate_scratch = nullptr;
     execute::InlineCosts* approximate_costs = nullptr;
+    // Remembers answers for outcomes; null: none is taken.
+    outcome::OutcomeBook* outcomes = nullptr;
   };
   FeatureServer(Options options, Rooms rooms);
 
@@ -104,6 +107,7 @@ class FeatureServer {
                size_t g, uint32_t row, Draft* draft);
   void CommitInline(Draft* draft);
   void Complete(const Answer& answer, Completion* done);
+  void Remember(const Answer& answer);
   void Fail(const absl::Status& status, Completion* done);
 
   const Options options_;

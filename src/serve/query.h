@@ -7,6 +7,7 @@
 #include <span>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "base/time.h"
 #include "ingest/ingest.h"
 #include "registry/revision.h"
@@ -28,6 +29,7 @@ struct Query {
   // A stored row within these is good enough.
   std::optional<uint32_t> max_pending;
   std::optional<int64_t> max_age_us;
+  absl::string_view request_id;  // for outcomes; empty: none will be reported
 };
 
 // Where the outcome of one query goes. Exactly one of OnAnswer() and OnError()

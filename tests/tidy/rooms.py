@@ -15,7 +15,7 @@ Only src/daemon, the composition root, sees every room.
 
 _BELOW_RPC = (
     "base version registry table ingest featurize featurize/aggregate estimate "
-    "staleness schedule record execute serve daemon/config")
+    "staleness outcome schedule record execute serve daemon/config")
 
 _SRC = {
     "base": "",
@@ -29,13 +29,16 @@ _SRC = {
     "estimate": "base",
     # What a refresh is worth: numbers by the time they reach schedule.
     "staleness": "base registry",
+    # What callers report of answers, told to the rows that they held.
+    "outcome": "base registry table ingest staleness",
     # Values and explicit times only: no table, no thread, no clock.
     "schedule": "base estimate",
     # What a policy was told and did, as a file.
     "record": "base estimate schedule protobuf wire",
     "execute": "base registry table featurize staleness estimate schedule",
-    "serve": "base registry table ingest featurize staleness schedule execute",
-    "rpc": "base registry ingest serve protobuf wire grpc",
+    "serve": ("base registry table ingest featurize staleness outcome schedule "
+              "execute"),
+    "rpc": "base registry ingest outcome serve protobuf wire grpc",
     "client": "api base protobuf wire grpc",
     "cli": "api base client version protobuf wire grpc",
     "daemon/config": "base registry protobuf wire",
@@ -57,7 +60,7 @@ _BENCH = {
     "bench/sim/trace": _OFFLINE + " table staleness estimate schedule "
                        "bench/report bench/sim bench/bound",
     "bench/train": "base featurize registry bench/trace",
-    "bench/score": "base featurize registry bench/trace bench/train",
+    "bench/score": "base featurize registry staleness bench/trace bench/train",
     "bench/report": _OFFLINE,
     # A recorded run under other settings.
     "bench/whatif": "base estimate schedule record wire",

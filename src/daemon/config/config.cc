@@ -62,6 +62,8 @@ constexpr Range kHalfLifeRuns = {64, 1, kMillion};
 constexpr Range kProbeIntervalMs = {100, 1, kHourMs};
 constexpr Range kReprofileAfterS = {600, 0, 86'400};
 constexpr Range kKeysMax = {10'000'000, 1, 1'000'000'000};
+constexpr Range kAnswersMax = {65'536, 0, 10'000'000};
+constexpr Range kPerSecondMax = {5000, 1, 1'000'000};
 constexpr Range kDecisionLogBytesMax = {kGiB, kMiB, kGiB << 20};
 constexpr Range kTableBytesMax = {4 * kGiB, kMiB, kGiB << 20};
 constexpr Range kShards = {64, 1, 1024};
@@ -182,6 +184,13 @@ EstimatorConfig ReadEstimator(const Section& in, const v1::Estimator& from) {
       Millis(in.Time(FRESHLINE_FIELD(probe_interval_ms), kProbeIntervalMs));
   out.reprofile_after = std::chrono::seconds(
       in.Time(FRESHLINE_FIELD(reprofile_after_s), kReprofileAfterS));
+  return out;
+}
+
+OutcomesConfig ReadOutcomes(const Section& in, const v1::Outcomes& from) {
+  OutcomesConfig out;
+  out.answers_max = in.Count(FRESHLINE_FIELD(answers_max), kAnswersMax);
+  out.per_second_max = in.Count(FRESHLINE_FIELD(per_second_max), kPerSecondMax);
   return out;
 }
 
@@ -406,6 +415,7 @@ absl::StatusOr<DaemonConfig> ParseConfig(absl::string_view text,
   }
   out.decision_log.bytes_max =
       ReadDecisionLogBytes(in.Sub("decision_log"), from.decision_log());
+  out.outcomes = ReadOutcomes(in.Sub("outcomes"), from.outcomes());
   out.rpc = ReadRpc(in.Sub("rpc"), from.rpc(), !out.off_loopback());
   FRESHLINE_RETURN_IF_ERROR(violations.ToStatus());
   return out;

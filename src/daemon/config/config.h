@@ -93,6 +93,13 @@ struct RpcConfig {
   friend bool operator==(const RpcConfig&, const RpcConfig&) = default;
 };
 
+struct OutcomesConfig {
+  uint32_t answers_max = 65'536;  // 0: none is taken
+  uint32_t per_second_max = 5000;
+  friend bool operator==(const OutcomesConfig&,
+                         const OutcomesConfig&) = default;
+};
+
 struct DecisionLogConfig {
   std::string path;  // empty: none
   uint64_t bytes_max = 0;
@@ -114,6 +121,7 @@ struct DaemonConfig {
   IngestConfig ingest;
   RpcConfig rpc;
   DecisionLogConfig decision_log;
+  OutcomesConfig outcomes;
 
   // Whether any address can be reached from another machine: then the daemon
   // warns at start and every hour.

@@ -82,6 +82,9 @@ std::string PrintConfig(const DaemonConfig& config) {
   v1::DecisionLog* log = out.mutable_decision_log();
   log->set_path(config.decision_log.path);
   log->set_bytes_max(config.decision_log.bytes_max);
+  v1::Outcomes* outcomes = out.mutable_outcomes();
+  outcomes->set_answers_max(config.outcomes.answers_max);
+  outcomes->set_per_second_max(config.outcomes.per_second_max);
   v1::Estimator* estimator = out.mutable_estimator();
   estimator->set_profile_runs(config.estimator.profile_runs);
   estimator->set_half_life_runs(config.estimator.half_life_runs);

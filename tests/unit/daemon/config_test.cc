@@ -45,6 +45,8 @@ TEST(ConfigTest, TheLeastConfigurationHasTheDocumentedDefaults) {
   EXPECT_FALSE(config->allow_insecure_off_loopback);
   EXPECT_FALSE(config->off_loopback());
   EXPECT_EQ(config->port_file, "");
+  EXPECT_EQ(config->outcomes.answers_max, 65'536U);
+  EXPECT_EQ(config->outcomes.per_second_max, 5000U);
   EXPECT_EQ(config->decision_log.path, "");
   EXPECT_EQ(config->decision_log.bytes_max, uint64_t{1} << 30);
   EXPECT_EQ(config->item_table_dir, "/etc/freshline");
@@ -176,13 +178,13 @@ TEST(ConfigTest, RefusesWhatContradictsItself) {
 
 // Each number of the schema: its least and greatest are taken, what lies
 // beyond is refused by name, at its place.
+struct Bounds {
+  const char* section;
+  const char* field;
+  uint64_t min;
+  uint64_t max;
+};
 TEST(ConfigTest, EveryNumberHasARange) {
-  struct Bounds {
-    const char* section;
-    const char* field;
-    uint64_t min;
-    uint64_t max;
-  };
   constexpr uint64_t kInt = 2147483647;
   const Bounds all[] = {
       {"scheduler", "workers", 1, 256},
@@ -203,6 +205,8 @@ TEST(ConfigTest, EveryNumberHasARange) {
       {"estimator", "reprofile_after_s", 0, 86400},
       {"table", "keys_max", 1, 1000000000},
       {"table", "bytes_max", 1 << 20, uint64_t{1} << 50},
+      {"outcomes", "answers_max", 0, 10'000'000},
+      {"outcomes", "per_second_max", 1, 1'000'000},
       {"decision_log", "bytes_max", 1 << 20, uint64_t{1} << 50},
       {"table", "shards", 1, 1024},
       {"ingest", "future_us_max", 0, 31LL * 86400 * 1000000},

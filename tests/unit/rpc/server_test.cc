@@ -113,6 +113,10 @@ class ServerTest : public ::testing::Test {
     ingest_ = std::make_unique<ingest::EventIngest>(
         revision_, table_.get(), &clock_, ingest::EventIngest::Options{},
         &blocker_);
+    outcomes_ = std::make_unique<outcome::OutcomeBook>(
+        outcome::OutcomeOptions{},
+        outcome::OutcomeBook::Rooms{&clock_, revision_, table_.get(),
+                                    &metrics_});
     features_ = std::make_unique<serve::FeatureServer>(
         serve::FeatureServer::Options{},
         serve::FeatureServer::Rooms{
@@ -120,9 +124,9 @@ class ServerTest : public ::testing::Test {
             &metrics_, scratch_.get(), &costs_, /*dispatcher=*/nullptr});
     options.listen = {"127.0.0.1:0"};
     options.poller_request_bytes_max = kPollerBytesMax;
-    auto server = Server::Start(std::move(options),
-                                {&clock_, features_.get(), ingest_.get(),
-                                 [](v1::GetStatusResponse*) {}});
+    auto server = Server::Start(
+        std::move(options), {&clock_, features_.get(), ingest_.get(),
+                             outcomes_.get(), [](v1::GetStatusResponse*) {}});
     ASSERT_THAT(server, IsOk());
     server_ = *std::move(server);
     client_ = Connect();
@@ -210,6 +214,7 @@ class ServerTest : public ::testing::Test {
   std::unique_ptr<execute::ScratchPool> scratch_;
   Blocker blocker_;
   std::unique_ptr<ingest::EventIngest> ingest_;
+  std::unique_ptr<outcome::OutcomeBook> outcomes_;
   std::unique_ptr<serve::FeatureServer> features_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<Client> client_;

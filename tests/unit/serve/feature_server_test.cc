@@ -149,11 +149,16 @@ class FeatureServerTest : public ::testing::Test {
                                    &pool_,
                                    &costs_,
                                    {0, 0, 1}});
+    outcomes_ = std::make_unique<outcome::OutcomeBook>(
+        outcome::OutcomeOptions{},
+        outcome::OutcomeBook::Rooms{&clock_, revision_, table_.get(),
+                                    &metrics_});
     server_ = std::make_unique<FeatureServer>(
         FeatureServer::Options{/*rows_max=*/100, microseconds(200)},
         FeatureServer::Rooms{&clock_, revision_, table_.get(), ingest_.get(),
                              &functions_, &metrics_, scratch_.get(), &costs_,
-                             dispatcher_.get()});
+                             dispatcher_.get(), nullptr, nullptr, nullptr,
+                             outcomes_.get()});
   }
 
   // A query of `service` about user 7, that carries a click of the first user
@@ -166,6 +171,7 @@ class FeatureServerTest : public ::testing::Test {
     base::MonoTime caller_deadline = base::kInfiniteFuture;
     std::vector<int64_t> users = {7};
     std::vector<int64_t> items = {};
+    std::string request_id = {};
   };
   std::optional<base::TicketId> Get(const Ask& ask, Outcome* outcome) {
     auto plan = server_->Resolve(ask.service, {});
@@ -192,6 +198,7 @@ class FeatureServerTest : public ::testing::Test {
     query.caller_deadline = ask.caller_deadline;
     query.budget_us = ask.budget_us;
     query.max_pending = ask.max_pending;
+    query.request_id = ask.request_id;
     return server_->Get(query, outcome);
   }
 
@@ -237,6 +244,7 @@ class FeatureServerTest : public ::testing::Test {
   execute::FunctionSet approximations_;
   std::unique_ptr<execute::ScratchPool> approximate_scratch_;
   execute::InlineCosts approximate_costs_{3, microseconds(10)};
+  std::unique_ptr<outcome::OutcomeBook> outcomes_;
   std::unique_ptr<FeatureServer> server_;
 };
 
@@ -290,6 +298,38 @@ TEST_F(FeatureServerTest, AStaleRowComesWithItsPendingEvents) {
   EXPECT_EQ(second.How(0), Obtained::kStaleDeadline);
   EXPECT_EQ(second.Int(0), 1);
   EXPECT_EQ(second.answer->freshness(0, 0).pending, 1U);
+}
+
+// One answer with a fresh row and one with a row that misses a click.
+TEST_F(FeatureServerTest, OutcomesFindTheRowsThatWereAnswered) {
+  Outcome fresh;
+  Get({.request_id = "fresh"}, &fresh);
+  dispatcher_->Step();
+  pool_.Finish(0, milliseconds(3));
+  dispatcher_->Step();
+  Outcome stale;
+  Get({.request_id = "stale"}, &stale);
+  RunFor(milliseconds(30));  // its job never ends
+  ASSERT_EQ(stale.How(0), Obtained::kStaleDeadline);
+  Outcome nameless;
+  Get({.click = false, .budget_us = 0}, &nameless);
+  EXPECT_EQ(outcomes_->Counters().answers, 2U);
+
+  const std::vector<int64_t> user = {7};
+  const ColumnInput column = {
+      "user_id", registry::Scalar::kInt64, std::span(user), {}};
+  const std::vector<absl::string_view> ids = {"fresh", "stale", "never"};
+  const std::vector<double> losses = {0.25, 0.75, 1};
+  const auto statuses =
+      outcomes_->Report({"slow_only", {&column, 1}, ids, losses});
+  ASSERT_THAT(statuses, test::IsOk());
+  EXPECT_THAT(*statuses,
+              ::testing::ElementsAre(outcome::OutcomeStatus::kAccepted,
+                                     outcome::OutcomeStatus::kAccepted,
+                                     outcome::OutcomeStatus::kUnknown));
+  const outcome::GroupOutcomes slow = outcomes_->Groups()[0];
+  EXPECT_EQ(slow.fresh.loss, 0.25);
+  EXPECT_EQ(slow.stale.loss, 0.75);
 }
 
 TEST_F(FeatureServerTest, WhatIsNotRefreshedIsApproximated) {
