@@ -20,6 +20,7 @@ class FeatureColumn;
 class GetFeaturesResponse;
 class GroupFreshness;
 class PushEventsResponse;
+class ReportOutcomeResponse;
 class Values;
 }  // namespace v1
 
@@ -59,12 +60,15 @@ enum class EventStatus {
 // What an acknowledgement means, weakest first.
 enum class AckLevel { kMemory = 1, kProcess = 2, kInterval = 3, kDurable = 4 };
 
+enum class OutcomeStatus { kAccepted = 1, kUnknown = 2, kRepeated = 3 };
+
 // The wire's names: "STALE_SHED". "unknown(N)" for a newer daemon's.
 std::string ToString(ValueStatus status);
 std::string ToString(Obtained obtained);
 std::string ToString(Fidelity fidelity);
 std::string ToString(EventStatus status);
 std::string ToString(AckLevel level);
+std::string ToString(OutcomeStatus status);
 
 // How fresh one row of one feature group is.
 struct RowFreshness {
@@ -203,6 +207,26 @@ class PushAnswer {
 
  private:
   std::unique_ptr<v1::PushEventsResponse> response_;
+};
+
+// The answer to ReportOutcome.
+class OutcomeAnswer {
+ public:
+  OutcomeAnswer(std::unique_ptr<v1::ReportOutcomeResponse> response,
+                size_t outcomes);
+  ~OutcomeAnswer();
+  OutcomeAnswer(OutcomeAnswer&&) noexcept;
+  OutcomeAnswer& operator=(OutcomeAnswer&&) noexcept;
+
+  size_t size() const { return outcomes_; }  // as many as were reported
+  // REQUIRES: outcome < size().
+  OutcomeStatus status(size_t outcome) const;
+
+  const v1::ReportOutcomeResponse& proto() const { return *response_; }
+
+ private:
+  std::unique_ptr<v1::ReportOutcomeResponse> response_;
+  size_t outcomes_;
 };
 
 }  // namespace freshline

@@ -106,6 +106,8 @@ class Client {
   using FeatureCallback =
       absl::AnyInvocable<void(absl::StatusOr<FeatureAnswer>) &&>;
   using PushCallback = absl::AnyInvocable<void(absl::StatusOr<PushAnswer>) &&>;
+  using OutcomeCallback =
+      absl::AnyInvocable<void(absl::StatusOr<OutcomeAnswer>) &&>;
   using StatusCallback =
       absl::AnyInvocable<void(absl::StatusOr<DaemonStatus>) &&>;
   using HealthCallback = absl::AnyInvocable<void(absl::StatusOr<Health>) &&>;
@@ -119,6 +121,7 @@ class Client {
 
   void GetFeatures(const FeatureRequest& request, FeatureCallback done);
   void PushEvents(absl::Span<const EventRows> batches, PushCallback done);
+  void ReportOutcome(const OutcomeReport& report, OutcomeCallback done);
   void GetStatus(StatusCallback done);
   // The health of `service`; "" is the daemon as a whole.
   void CheckHealth(absl::string_view service, HealthCallback done);
@@ -128,6 +131,7 @@ class Client {
   absl::StatusOr<FeatureAnswer> GetFeatures(const FeatureRequest& request);
   absl::StatusOr<PushAnswer> PushEvents(absl::Span<const EventRows> batches);
   absl::StatusOr<PushAnswer> PushEvents(const EventRows& events);
+  absl::StatusOr<OutcomeAnswer> ReportOutcome(const OutcomeReport& report);
   absl::StatusOr<DaemonStatus> GetStatus();
   absl::StatusOr<Health> CheckHealth(absl::string_view service = "");
 

@@ -15,6 +15,7 @@ namespace freshline {
 
 namespace v1 {
 class GetFeaturesRequest;
+class ReportOutcomeRequest;
 }  // namespace v1
 
 // What to ask: a feature service or explicit features, of one or more entities.
@@ -75,6 +76,47 @@ class FeatureRequest {
  private:
   FeatureRequest();
   std::unique_ptr<v1::GetFeaturesRequest> request_;
+};
+
+// What became of answers that one feature service gave: how much each lost
+// against the best that it could have been, from which the daemon learns what
+// staleness costs.
+//
+//   OutcomeReport report("recommend");
+//   report.Entity("user_id", {42}).Loss("request-17", 1);
+//
+// Nothing is checked here: the daemon's error names the field. Limits of the
+// daemon: 256 outcomes a report; it knows the answers that it gave last, by the
+// FeatureRequest::RequestId() of each.
+//
+// Thread-safety: compatible with const access from several threads.
+class OutcomeReport {
+ public:
+  explicit OutcomeReport(absl::string_view feature_service);
+  ~OutcomeReport();
+  OutcomeReport(const OutcomeReport& other);
+  OutcomeReport& operator=(const OutcomeReport& other);
+  OutcomeReport(OutcomeReport&& other) noexcept;
+  OutcomeReport& operator=(OutcomeReport&& other) noexcept;
+
+  // Adds the values of a join key: either one, which holds for every outcome,
+  // or one for each.
+  OutcomeReport& Entity(absl::string_view join_key,
+                        std::initializer_list<int64_t> values);
+  OutcomeReport& Entity(absl::string_view join_key,
+                        absl::Span<const int64_t> values);
+  OutcomeReport& Entity(absl::string_view join_key,
+                        std::initializer_list<absl::string_view> values);
+  OutcomeReport& Entity(absl::string_view join_key,
+                        absl::Span<const std::string> values);
+
+  // Adds an outcome: a loss in [0, 1e9], in any one unit.
+  OutcomeReport& Loss(absl::string_view request_id, double loss);
+
+  const v1::ReportOutcomeRequest& proto() const { return *request_; }
+
+ private:
+  std::unique_ptr<v1::ReportOutcomeRequest> request_;
 };
 
 }  // namespace freshline

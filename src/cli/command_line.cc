@@ -42,6 +42,7 @@ struct Arguments {
   CommonFlags common;
   GetFlags get;
   PushFlags push;
+  ReportFlags report;
   StatusFlags status;
   std::string health_service;
 };
@@ -112,6 +113,28 @@ CLI::App* AddPush(CLI::App& app, Arguments& arguments) {
   return push;
 }
 
+CLI::App* AddReport(CLI::App& app, Arguments& arguments) {
+  CLI::App* report =
+      app.add_subcommand("report", "Say what became of answers: their loss");
+  ReportFlags& flags = arguments.report;
+  AddCommon(*report, arguments.common);
+  report->add_flag("--json", arguments.common.json,
+                   "Print the wire's answer as JSON");
+  report->add_option("--service", flags.service, "The feature service")
+      ->required();
+  report
+      ->add_option("--entity", flags.entities,
+                   "KEY=VALUE,...: one value for all outcomes, or one for "
+                   "each; may be repeated")
+      ->required();
+  report
+      ->add_option("--loss", flags.losses,
+                   "REQUEST_ID=LOSS: what the answer lost against the best it "
+                   "could have been, from 0; may be repeated")
+      ->required();
+  return report;
+}
+
 CLI::App* AddStatus(CLI::App& app, Arguments& arguments) {
   CLI::App* status = app.add_subcommand("status", "State of the daemon");
   AddCommon(*status, arguments.common);
@@ -146,6 +169,7 @@ int ParseAndRun(std::vector<std::string> arguments, std::istream& in,
   app.footer(kFooter);
   const CLI::App* get = AddGet(app, parsed);
   const CLI::App* push = AddPush(app, parsed);
+  const CLI::App* report = AddReport(app, parsed);
   const CLI::App* status = AddStatus(app, parsed);
   CLI::App* health =
       app.add_subcommand("healthcheck", "Exit 0 where serving, else 1");
@@ -163,6 +187,9 @@ int ParseAndRun(std::vector<std::string> arguments, std::istream& in,
   if (get->parsed()) return Report(RunGet(parsed.common, parsed.get, out), err);
   if (push->parsed()) {
     return Report(RunPush(parsed.common, parsed.push, in, out), err);
+  }
+  if (report->parsed()) {
+    return Report(RunReport(parsed.common, parsed.report, out), err);
   }
   if (status->parsed()) {
     return Report(RunStatus(parsed.common, parsed.status, out), err);

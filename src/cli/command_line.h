@@ -17,9 +17,9 @@ inline constexpr int kExitUnavailable = 69;  // daemon not reached, or busy
 inline constexpr int kExitInternal = 70;
 
 // Runs `freshline` with these arguments (the program's name not among them):
-// get, push, status or healthcheck. Results go to `out`, errors to `err` as one
-// line "freshline: CODE: message". Returns the exit code. `in` is what
-// `push --csv -` reads.
+// get, push, report, status or healthcheck. Results go to `out`, errors to
+// `err` as one line "freshline: CODE: message". Returns the exit code. `in` is
+// what `push --csv -` reads.
 int RunCommandLine(const std::vector<std::string>& arguments, std::istream& in,
                    std::ostream& out, std::ostream& err);
 

@@ -9,6 +9,7 @@
 #include <sstream>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/clock.h"
@@ -51,7 +52,8 @@ absl::StatusOr<FeatureRequest> MakeRequest(const GetFlags& flags,
                                ? FeatureRequest(flags.service)
                                : FeatureRequest::Of(flags.features);
   for (const std::string& entity : flags.entities) {
-    FRESHLINE_RETURN_IF_ERROR(AddEntity(entity, request));
+    FRESHLINE_ASSIGN_OR_RETURN(const EntityValues values, ParseEntity(entity));
+    values.AddTo(request);
   }
   for (const std::string& event : flags.events) {
     FRESHLINE_ASSIGN_OR_RETURN(EventRows rows,
@@ -200,6 +202,35 @@ absl::Status RunPush(const CommonFlags& common, const PushFlags& flags,
   // After an error too: what was accepted stays accepted.
   tally.Print(common.json, out);
   return status;
+}
+
+absl::Status RunReport(const CommonFlags& common, const ReportFlags& flags,
+                       std::ostream& out) {
+  OutcomeReport report(flags.service);
+  for (const std::string& entity : flags.entities) {
+    FRESHLINE_ASSIGN_OR_RETURN(const EntityValues values, ParseEntity(entity));
+    values.AddTo(report);
+  }
+  for (const std::string& text : flags.losses) {
+    // An id may hold anything, a loss no "=".
+    const size_t equals = text.rfind('=');
+    double loss = 0;
+    if (equals == std::string::npos ||
+        !absl::SimpleAtod(text.substr(equals + 1), &loss)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "--loss \"", text, "\": write REQUEST_ID=LOSS, as in req-17=0.5"));
+    }
+    report.Loss(absl::string_view(text).substr(0, equals), loss);
+  }
+  FRESHLINE_ASSIGN_OR_RETURN(const auto client, Connect(common));
+  FRESHLINE_ASSIGN_OR_RETURN(const OutcomeAnswer answer,
+                             client->ReportOutcome(report));
+  if (common.json) return PrintJson(answer.proto(), /*pretty=*/true, out);
+  for (size_t i = 0; i < answer.size(); ++i) {
+    out << report.proto().request_id(static_cast<int>(i)) << " "
+        << ToString(answer.status(i)) << "\n";
+  }
+  return absl::OkStatus();
 }
 
 absl::Status RunStatus(const CommonFlags& common, const StatusFlags& flags,

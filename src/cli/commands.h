@@ -38,6 +38,12 @@ struct PushFlags {
   std::string json_path;  // a PushEventsRequest as JSON
 };
 
+struct ReportFlags {
+  std::string service;
+  std::vector<std::string> entities;
+  std::vector<std::string> losses;  // REQUEST_ID=LOSS
+};
+
 struct StatusFlags {
   bool watch = false;
   std::string interval = "1s";
@@ -50,6 +56,8 @@ absl::Status RunGet(const CommonFlags& common, const GetFlags& flags,
                     std::ostream& out);
 absl::Status RunPush(const CommonFlags& common, const PushFlags& flags,
                      std::istream& in, std::ostream& out);
+absl::Status RunReport(const CommonFlags& common, const ReportFlags& flags,
+                       std::ostream& out);
 absl::Status RunStatus(const CommonFlags& common, const StatusFlags& flags,
                        std::ostream& out);
 // OK with healthy = false where the daemon answers that it is not serving.

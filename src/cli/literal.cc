@@ -122,10 +122,12 @@ absl::StatusOr<Literal> ParseLiteral(absl::string_view text) {
   return Literal(std::string(text.data(), text.size()));
 }
 
-absl::Status AddEntity(absl::string_view text, FeatureRequest& request) {
+absl::StatusOr<EntityValues> ParseEntity(absl::string_view text) {
   FRESHLINE_ASSIGN_OR_RETURN(const auto named, SplitName(text));
-  std::vector<int64_t> numbers;
-  std::vector<std::string> strings;
+  EntityValues entity;
+  entity.join_key = std::string(named.first);
+  std::vector<int64_t>& numbers = entity.numbers;
+  std::vector<std::string>& strings = entity.strings;
   for (const std::string& part : SplitOutsideQuotes(named.second)) {
     if (part.empty()) return Malformed(text, "a value is missing");
     // Keys are INT64 or STRING only, so that "true" and "1.5" are STRINGs.
@@ -146,12 +148,7 @@ absl::Status AddEntity(absl::string_view text, FeatureRequest& request) {
                      "mixes INT64 and STRING keys; write str: before each "
                      "number that is a STRING");
   }
-  if (strings.empty()) {
-    request.Entity(named.first, numbers);
-  } else {
-    request.Entity(named.first, strings);
-  }
-  return absl::OkStatus();
+  return entity;
 }
 
 absl::StatusOr<EventRows> ParseEvent(absl::string_view text,

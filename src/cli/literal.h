@@ -39,8 +39,24 @@ absl::StatusOr<int64_t> ParseTimeUs(absl::string_view text);
 
 // "user_id=42,43" or "country=de,str:1": the values of a join key, INT64 when
 // all are whole numbers, STRING when none is.
+struct EntityValues {
+  std::string join_key;
+  std::vector<int64_t> numbers;  // empty where there are strings
+  std::vector<std::string> strings;
+
+  // To a FeatureRequest or an OutcomeReport.
+  template <typename Request>
+  void AddTo(Request& request) const {
+    if (strings.empty()) {
+      request.Entity(join_key, numbers);
+    } else {
+      request.Entity(join_key, strings);
+    }
+  }
+};
+
 // Returns: INVALID_ARGUMENT naming the text and what to write instead.
-absl::Status AddEntity(absl::string_view text, FeatureRequest& request);
+absl::StatusOr<EntityValues> ParseEntity(absl::string_view text);
 
 // "clicks:user_id=42,price=9.5": one event. The names event_time_us (default
 // `now_us`; written as ParseTimeUs() reads it) and producer_sequence are the

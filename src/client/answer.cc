@@ -77,6 +77,10 @@ std::string ToString(EventStatus status) {
   const int n = static_cast<int>(status);
   return WireName<v1::EventStatus>(n, v1::EventStatus_IsValid(n));
 }
+std::string ToString(OutcomeStatus status) {
+  const int n = static_cast<int>(status);
+  return WireName<v1::OutcomeStatus>(n, v1::OutcomeStatus_IsValid(n));
+}
 std::string ToString(AckLevel level) {
   const int n = static_cast<int>(level);
   return WireName<v1::AckLevel>(n, v1::AckLevel_IsValid(n));
@@ -357,6 +361,21 @@ size_t PushAnswer::event_batches() const {
 EventAnswer PushAnswer::events(size_t batch) const {
   FRESHLINE_CHECK(batch < event_batches());
   return EventAnswer(response_->results(static_cast<int>(batch)));
+}
+
+OutcomeAnswer::OutcomeAnswer(
+    std::unique_ptr<v1::ReportOutcomeResponse> response, size_t outcomes)
+    : response_(std::move(response)), outcomes_(outcomes) {}
+OutcomeAnswer::~OutcomeAnswer() = default;
+OutcomeAnswer::OutcomeAnswer(OutcomeAnswer&&) noexcept = default;
+OutcomeAnswer& OutcomeAnswer::operator=(OutcomeAnswer&&) noexcept = default;
+
+OutcomeStatus OutcomeAnswer::status(size_t outcome) const {
+  FRESHLINE_CHECK(outcome < outcomes_);
+  const auto& statuses = response_->statuses();
+  if (statuses.empty()) return OutcomeStatus::kAccepted;
+  const int i = static_cast<int>(outcome);
+  return static_cast<OutcomeStatus>(i < statuses.size() ? statuses[i] : 0);
 }
 
 }  // namespace freshline

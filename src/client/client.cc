@@ -191,6 +191,22 @@ void Client::PushEvents(absl::Span<const EventRows> batches,
                                            std::move(done));
 }
 
+void Client::ReportOutcome(const OutcomeReport& report, OutcomeCallback done) {
+  const auto outcomes = static_cast<size_t>(report.proto().request_id_size());
+  raw_->Send(Method::kReportOutcome, report.proto().SerializeAsString(),
+             After(options_.timeout),
+             [done = std::move(done), outcomes](const absl::Status& status,
+                                                absl::string_view bytes,
+                                                base::MonoTime) mutable {
+               auto response = Parse<v1::ReportOutcomeResponse>(status, bytes);
+               if (!response.ok()) {
+                 std::move(done)(response.status());
+               } else {
+                 std::move(done)(OutcomeAnswer(*std::move(response), outcomes));
+               }
+             });
+}
+
 void Client::GetStatus(StatusCallback done) {
   Call<v1::GetStatusResponse, DaemonStatus>(
       *raw_, Method::kGetStatus, v1::GetStatusRequest(),
@@ -220,6 +236,13 @@ absl::StatusOr<PushAnswer> Client::PushEvents(
 
 absl::StatusOr<PushAnswer> Client::PushEvents(const EventRows& events) {
   return PushEvents(absl::Span<const EventRows>(&events, 1));
+}
+
+absl::StatusOr<OutcomeAnswer> Client::ReportOutcome(
+    const OutcomeReport& report) {
+  return Await<OutcomeAnswer>(*raw_, [&](OutcomeCallback done) {
+    ReportOutcome(report, std::move(done));
+  });
 }
 
 absl::StatusOr<DaemonStatus> Client::GetStatus() {

@@ -24,6 +24,7 @@ const std::string& Path(Method method) {
   static const std::string paths[] = {
       "/freshline.v1.FeatureStore/GetFeatures",
       "/freshline.v1.FeatureStore/PushEvents",
+      "/freshline.v1.FeatureStore/ReportOutcome",
       "/freshline.v1.Operations/GetStatus",
       "/grpc.health.v1.Health/Check",
   };

@@ -17,7 +17,13 @@
 
 namespace freshline::client {
 
-enum class Method { kGetFeatures, kPushEvents, kGetStatus, kCheckHealth };
+enum class Method {
+  kGetFeatures,
+  kPushEvents,
+  kReportOutcome,
+  kGetStatus,
+  kCheckHealth
+};
 
 struct RawOptions {
   std::string target;

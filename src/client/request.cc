@@ -22,10 +22,25 @@ v1::Values& AddColumn(google::protobuf::RepeatedPtrField<v1::Column>& columns,
   return *column.mutable_values();
 }
 
+template <typename Texts>
+void AddTextKeys(google::protobuf::RepeatedPtrField<v1::Column>& columns,
+                 absl::string_view join_key, const Texts& values) {
+  v1::Strings& strings = *AddColumn(columns, join_key).mutable_strings();
+  for (const auto& value : values) {
+    strings.add_values(value.data(), value.size());
+  }
+}
+
 template <typename Values, typename Field>
 void Append(const Values& values, Field& field) {
   field.Reserve(static_cast<int>(values.size()));
   for (const auto& value : values) field.Add(value);
+}
+
+void AddKeys(google::protobuf::RepeatedPtrField<v1::Column>& columns,
+             absl::string_view join_key, absl::Span<const int64_t> values) {
+  Append(values,
+         *AddColumn(columns, join_key).mutable_int64s()->mutable_values());
 }
 
 }  // namespace
@@ -143,26 +158,20 @@ FeatureRequest& FeatureRequest::Entity(absl::string_view join_key,
 
 FeatureRequest& FeatureRequest::Entity(absl::string_view join_key,
                                        absl::Span<const int64_t> values) {
-  Append(values, *AddColumn(*request_->mutable_entities(), join_key)
-                      .mutable_int64s()
-                      ->mutable_values());
+  AddKeys(*request_->mutable_entities(), join_key, values);
   return *this;
 }
 
 FeatureRequest& FeatureRequest::Entity(
     absl::string_view join_key,
     std::initializer_list<absl::string_view> values) {
-  v1::Strings& strings =
-      *AddColumn(*request_->mutable_entities(), join_key).mutable_strings();
-  for (absl::string_view value : values) strings.add_values(ToStd(value));
+  AddTextKeys(*request_->mutable_entities(), join_key, values);
   return *this;
 }
 
 FeatureRequest& FeatureRequest::Entity(absl::string_view join_key,
                                        absl::Span<const std::string> values) {
-  v1::Strings& strings =
-      *AddColumn(*request_->mutable_entities(), join_key).mutable_strings();
-  for (const std::string& value : values) strings.add_values(value);
+  AddTextKeys(*request_->mutable_entities(), join_key, values);
   return *this;
 }
 
@@ -188,6 +197,54 @@ FeatureRequest& FeatureRequest::MaxAge(std::chrono::microseconds age) {
 
 FeatureRequest& FeatureRequest::RequestId(absl::string_view id) {
   request_->set_request_id(id.data(), id.size());
+  return *this;
+}
+
+OutcomeReport::OutcomeReport(absl::string_view feature_service)
+    : request_(std::make_unique<v1::ReportOutcomeRequest>()) {
+  request_->set_feature_service(ToStd(feature_service));
+}
+OutcomeReport::~OutcomeReport() = default;
+OutcomeReport::OutcomeReport(const OutcomeReport& other)
+    : request_(std::make_unique<v1::ReportOutcomeRequest>(*other.request_)) {}
+OutcomeReport& OutcomeReport::operator=(const OutcomeReport& other) {
+  if (this != &other) {
+    request_ = std::make_unique<v1::ReportOutcomeRequest>(*other.request_);
+  }
+  return *this;
+}
+OutcomeReport::OutcomeReport(OutcomeReport&& other) noexcept = default;
+OutcomeReport& OutcomeReport::operator=(OutcomeReport&& other) noexcept =
+    default;
+
+OutcomeReport& OutcomeReport::Entity(absl::string_view join_key,
+                                     std::initializer_list<int64_t> values) {
+  return Entity(join_key,
+                absl::Span<const int64_t>(values.begin(), values.size()));
+}
+
+OutcomeReport& OutcomeReport::Entity(absl::string_view join_key,
+                                     absl::Span<const int64_t> values) {
+  AddKeys(*request_->mutable_entities(), join_key, values);
+  return *this;
+}
+
+OutcomeReport& OutcomeReport::Entity(
+    absl::string_view join_key,
+    std::initializer_list<absl::string_view> values) {
+  AddTextKeys(*request_->mutable_entities(), join_key, values);
+  return *this;
+}
+
+OutcomeReport& OutcomeReport::Entity(absl::string_view join_key,
+                                     absl::Span<const std::string> values) {
+  AddTextKeys(*request_->mutable_entities(), join_key, values);
+  return *this;
+}
+
+OutcomeReport& OutcomeReport::Loss(absl::string_view request_id, double loss) {
+  request_->add_request_id(request_id.data(), request_id.size());
+  request_->add_loss(loss);
   return *this;
 }
 

@@ -45,6 +45,13 @@ class FeatureStoreService final : public v1::FeatureStore::Service {
     return ToGrpc(answers_.push_events(*request, response),
                   answers_.error_details);
   }
+  grpc::Status ReportOutcome(grpc::ServerContext*,
+                             const v1::ReportOutcomeRequest* request,
+                             v1::ReportOutcomeResponse* response) override {
+    if (!answers_.report_outcome) return Unset();
+    return ToGrpc(answers_.report_outcome(*request, response),
+                  answers_.error_details);
+  }
 
  private:
   const Answers& answers_;

@@ -23,6 +23,9 @@ class FakeFeatureStore {
     std::function<absl::Status(const v1::PushEventsRequest&,
                                v1::PushEventsResponse*)>
         push_events = {};
+    std::function<absl::Status(const v1::ReportOutcomeRequest&,
+                               v1::ReportOutcomeResponse*)>
+        report_outcome = {};
     std::function<absl::Status(v1::GetStatusResponse*)> get_status = {};
     // Whether `service` is serving; NOT_FOUND ends the call with it.
     std::function<absl::StatusCode(const std::string& service, bool* serving)>

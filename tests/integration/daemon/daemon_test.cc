@@ -301,6 +301,44 @@ TEST_F(DaemonTest, CountsAnExpressionThatHasNoValue) {
   EXPECT_TRUE(seen);
 }
 
+TEST_F(DaemonTest, TakesOutcomesOfItsAnswers) {
+  Start(Config("rees46.textproto"));
+  for (int i = 0; i < 2; ++i) {
+    const auto answer =
+        client_->GetFeatures(FeatureRequest("recommend")
+                                 .Entity("user_id", {7})
+                                 .AddEvents(Click(7, SomeItem(0), i))
+                                 .RequestId(absl::StrCat("req-", i))
+                                 .Budget(i == 0 ? std::chrono::seconds(5)
+                                                : std::chrono::seconds(0)));
+    ASSERT_THAT(answer, test::IsOk());
+  }
+  OutcomeReport report("recommend");
+  report.Entity("user_id", {7}).Loss("req-0", 0.25).Loss("req-1", 1);
+  report.Loss("req-2", 1);
+  const auto answer = client_->ReportOutcome(report);
+  ASSERT_THAT(answer, test::IsOk());
+  EXPECT_EQ(answer->status(0), OutcomeStatus::kAccepted);
+  EXPECT_EQ(answer->status(1), OutcomeStatus::kAccepted);
+  EXPECT_EQ(answer->status(2), OutcomeStatus::kUnknown);
+  EXPECT_THAT(
+      client_->ReportOutcome(OutcomeReport("recommend").Loss("req-0", 1)),
+      test::StatusIs(StatusCode::kInvalidArgument, HasSubstr("user_id")));
+
+  const auto status = client_->GetStatus();
+  ASSERT_THAT(status, test::IsOk());
+  const v1::OutcomeCounters& outcomes = status->proto().outcomes();
+  EXPECT_EQ(outcomes.by_status().at("OUTCOME_ACCEPTED"), 2U);
+  EXPECT_EQ(outcomes.by_status().at("OUTCOME_UNKNOWN"), 1U);
+  EXPECT_EQ(outcomes.answers_remembered(), 2U);
+  for (const v1::StalenessStatus& s : status->proto().staleness()) {
+    if (s.group() != "next_items") continue;
+    EXPECT_EQ(s.fresh().mean_loss(), 0.25);
+    EXPECT_EQ(s.stale().outcomes(), 1U);
+    EXPECT_EQ(s.stale().mean_loss(), 1);
+  }
+}
+
 TEST_F(DaemonTest, LearnsAGuardForEachServiceFromWhatCallersReport) {
   Start(Config("rees46.textproto"));
   uint64_t number = 0;

@@ -61,6 +61,16 @@ class CommandLineTest : public ::testing::Test {
                       }
                       return absl::OkStatus();
                     },
+                .report_outcome =
+                    [this](const v1::ReportOutcomeRequest& request,
+                           v1::ReportOutcomeResponse* response) {
+                      outcomes_ = request;
+                      for (int i = 0; i < request.loss_size(); ++i) {
+                        response->add_statuses(i == 1 ? v1::OUTCOME_UNKNOWN
+                                                      : v1::OUTCOME_ACCEPTED);
+                      }
+                      return absl::OkStatus();
+                    },
                 .get_status =
                     [](v1::GetStatusResponse* response) {
                       response->set_version("9.9");
@@ -77,6 +87,7 @@ class CommandLineTest : public ::testing::Test {
   v1::GetFeaturesRequest get_;
   absl::Status get_error_;
   std::vector<v1::PushEventsRequest> pushes_;
+  v1::ReportOutcomeRequest outcomes_;
   uint64_t sequence_ = 0;
   FakeFeatureStore store_;
 };
@@ -156,6 +167,21 @@ TEST_F(CommandLineTest, TheDaemonsErrorsKeepMessageAndMapToExitCodes) {
   EXPECT_EQ(code_of(absl::ResourceExhaustedError("the reason")),
             kExitUnavailable);
   EXPECT_EQ(code_of(absl::InternalError("the reason")), kExitInternal);
+}
+
+TEST_F(CommandLineTest, ReportSendsLossesAndTellsWhatBecameOfThem) {
+  const Outcome outcome =
+      Execute({"report", Target(), "--service", "recommend", "--entity",
+               "user_id=42", "--loss", "req=1=0.5", "--loss", "b=1"});
+  EXPECT_EQ(outcome.code, kExitOk) << outcome.err;
+  EXPECT_EQ(outcome.out, "req=1 OUTCOME_ACCEPTED\nb OUTCOME_UNKNOWN\n");
+  EXPECT_EQ(outcomes_.request_id(0), "req=1");
+  EXPECT_EQ(outcomes_.loss(0), 0.5);
+  EXPECT_EQ(outcomes_.entities(0).values().int64s().values(0), 42);
+  const Outcome wrong = Execute({"report", Target(), "--service", "recommend",
+                                 "--entity", "user_id=42", "--loss", "a"});
+  EXPECT_EQ(wrong.code, kExitUsage);
+  EXPECT_THAT(wrong.err, HasSubstr("REQUEST_ID=LOSS"));
 }
 
 TEST_F(CommandLineTest, PushSendsACsvInBatchesAndTellsWhatBecameOfIt) {

@@ -69,10 +69,14 @@ TEST(ParseTimeUsTest, ReadsTheThreeForms) {
   EXPECT_THAT(ParseTimeUs(""), Refused("is no time"));
 }
 
-TEST(AddEntityTest, AllNumbersAreInt64AllElseString) {
+TEST(ParseEntityTest, AllNumbersAreInt64AllElseString) {
   FeatureRequest request("s");
-  ASSERT_THAT(AddEntity("user_id=42,43", request), IsOk());
-  ASSERT_THAT(AddEntity("country=de,str:1,\"a,b\",true,1.5", request), IsOk());
+  for (const char* text :
+       {"user_id=42,43", "country=de,str:1,\"a,b\",true,1.5"}) {
+    const auto entity = ParseEntity(text);
+    ASSERT_THAT(entity, IsOk());
+    entity->AddTo(request);
+  }
   const auto& entities = request.proto().entities();
   EXPECT_EQ(entities[0].name(), "user_id");
   EXPECT_THAT(entities[0].values().int64s().values(), ElementsAre(42, 43));
@@ -80,13 +84,11 @@ TEST(AddEntityTest, AllNumbersAreInt64AllElseString) {
               ElementsAre("de", "1", "a,b", "true", "1.5"));
 }
 
-TEST(AddEntityTest, NamesWhatIsWrong) {
-  FeatureRequest request("s");
-  EXPECT_THAT(AddEntity("42", request), Refused("NAME=VALUE"));
-  EXPECT_THAT(AddEntity("=42", request), Refused("NAME=VALUE"));
-  EXPECT_THAT(AddEntity("user_id=", request), Refused("missing"));
-  EXPECT_THAT(AddEntity("user_id=1,de", request), Refused("mixes"));
-  EXPECT_EQ(request.proto().entities_size(), 0);
+TEST(ParseEntityTest, NamesWhatIsWrong) {
+  EXPECT_THAT(ParseEntity("42"), Refused("NAME=VALUE"));
+  EXPECT_THAT(ParseEntity("=42"), Refused("NAME=VALUE"));
+  EXPECT_THAT(ParseEntity("user_id="), Refused("missing"));
+  EXPECT_THAT(ParseEntity("user_id=1,de"), Refused("mixes"));
 }
 
 TEST(ParseEventTest, ReadsColumnsTimeAndSequence) {

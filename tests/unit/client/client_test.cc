@@ -104,6 +104,37 @@ TEST(ClientTest, PushesEventsAndReadsTheirResults) {
   ASSERT_THAT(client->PushEvents(clicks), IsOk());
 }
 
+TEST(ClientTest, ReportsOutcomesAndReadsTheirStatuses) {
+  v1::ReportOutcomeRequest told;
+  FakeFeatureStore store(
+      {.report_outcome = [&](const v1::ReportOutcomeRequest& request,
+                             v1::ReportOutcomeResponse* response) {
+        told = request;
+        if (request.request_id_size() > 1) {
+          response->add_statuses(v1::OUTCOME_ACCEPTED);
+          response->add_statuses(v1::OUTCOME_REPEATED);
+        }
+        return absl::OkStatus();
+      }});
+  auto client = Connect(store.target());
+  OutcomeReport report("recommend");
+  report.Entity("user_id", {42}).Loss("a", 0.5);
+  const auto one = client->ReportOutcome(report);
+  ASSERT_THAT(one, IsOk());
+  ASSERT_EQ(one->size(), 1u);
+  EXPECT_EQ(one->status(0), OutcomeStatus::kAccepted);
+  EXPECT_EQ(told.feature_service(), "recommend");
+  EXPECT_EQ(told.entities(0).values().int64s().values(0), 42);
+
+  const auto two = client->ReportOutcome(report.Loss("b", 1));
+  ASSERT_THAT(two, IsOk());
+  ASSERT_EQ(two->size(), 2u);
+  EXPECT_EQ(two->status(1), OutcomeStatus::kRepeated);
+  EXPECT_EQ(ToString(two->status(1)), "OUTCOME_REPEATED");
+  EXPECT_EQ(told.request_id(1), "b");
+  EXPECT_EQ(told.loss(1), 1);
+}
+
 TEST(ClientTest, ReadsTheDaemonsStatus) {
   FakeFeatureStore store({.get_status = [](v1::GetStatusResponse* response) {
     response->set_version("1.2");
