@@ -19,6 +19,13 @@ using base::TicketId;
 
 namespace {
 
+// Where another flow floods, every admitted row ends just in time, and some
+// too late, because runs take longer than was expected. Rows of a flow whose
+// rows all fit are to end this share of their time earlier, if that leaves
+// them so many times their reserve.
+constexpr int64_t kEarlyShare = 4;
+constexpr int64_t kRunsLeft = 4;
+
 // How often idle workers look whether background work may run by now.
 constexpr Duration kBackgroundPoll = std::chrono::milliseconds(10);
 
@@ -487,10 +494,16 @@ bool SlackPolicy::Admissible(uint32_t slot, AdmissionTree::Entry* entry,
     ProbeIfStarved(slot, call);
     return false;
   }
+  if (row.place != Place::kForeground) {
+    const bool within = config_.fairness && price <= 0 && flows_.price() > 0;
+    row.early = within ? std::clamp(left - kRunsLeft * reserve,
+                                    Duration::zero(), left / kEarlyShare)
+                       : Duration::zero();
+  }
   // As if it were next: rows ahead of it that are worth less would give way.
   const Duration soonest(SortedRemaining(call.now).front());
   const double chance = costs_->ChanceWithin(row.shape, batch, left - soonest);
-  entry->deadline = deadline;
+  entry->deadline = deadline - row.early.count();
   entry->order = row.order;
   entry->work = work.count();
   entry->reserve = reserve.count();

@@ -41,7 +41,9 @@ namespace freshline::schedule {
 // row is settled at once and waits for an idle worker. With fairness, the row
 // of lowest density is shed of the flow that is furthest ahead (FlowShares); a
 // row that several flows wait for is on the account of the first to be
-// answered. A row that cannot make
+// answered; and rows of a flow whose rows all fit, beside another whose do not,
+// are planned to end before their deadline, since the plan of a full queue has
+// no time for runs that take longer than expected. A row that cannot make
 // its time even alone is not queued at all; so that an estimate that is too
 // high is found out, such rows are probed (GroupHealth), ahead of everything
 // else.
@@ -108,6 +110,7 @@ class SlackPolicy final : public Policy {
     bool charged = false;     // it runs on that account
     double chance_asked = 0;  // of ending in time, below which it is given up
     bool weak = false;        // below the price: runs after all others
+    base::Duration early{};   // it is to end so long before its deadline
     bool probe = false;       // in the background queue, ahead of everything
     bool again = false;       // queued by trigger, or to be after its run
     // Without coalescing: the order of each event that is owed a run.

@@ -33,9 +33,10 @@ RowFacts SlackPolicy::FactsOf(const Row& row, double gain, MonoTime now) const {
   facts.order = row.order;
   facts.gain = gain;
   facts.tickets = row.needs.count;
-  facts.answer_by = row.needs.count == 0
-                        ? base::kInfiniteFuture
-                        : MonoTime(Duration(needs_[row.needs.root].answer_by));
+  facts.answer_by =
+      row.needs.count == 0
+          ? base::kInfiniteFuture
+          : MonoTime(Duration(needs_[row.needs.root].answer_by)) - row.early;
   facts.newest = row.newest;
   facts.pending = row.pending;
   facts.pending_since = row.pending_since;
