@@ -248,8 +248,9 @@ absl::Status AskWhatIf(const Invocation& call, WhatIfFlags flags) {
   std::vector<Row> rows = {RecordedRow(run)};
   for (size_t i = 0; i < asked.size(); ++i) {
     Say(absl::StrCat("run ", i + 1, " of ", asked.size(), ": ", asked[i].what));
-    FRESHLINE_ASSIGN_OR_RETURN(const WhatIfResult result,
-                               WhatIf(run, asked[i].settings));
+    FRESHLINE_ASSIGN_OR_RETURN(
+        const WhatIfResult result,
+        WhatIf(run, asked[i].settings, ShelfCatalogue()));
     rows.push_back(RowOf(asked[i].what, result));
   }
   std::cout << Table(rows)

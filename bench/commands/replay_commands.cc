@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cmath>
 #include <iostream>
 #include <map>
@@ -7,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -17,6 +19,7 @@
 #include "bench/replay/replay.h"
 #include "bench/replay/workload.h"
 #include "bench/report/run_report.h"
+#include "schedule/policies.h"
 
 namespace freshline::bench {
 namespace {
@@ -34,6 +37,17 @@ struct Flags {
   double echo_block_s = 5;
 };
 
+// The researchers' policies are in a daemon of their own beside freshlined.
+std::string BinaryFor(absl::string_view policy, const std::string& daemon) {
+  constexpr absl::string_view kResearch = "-research";
+  const auto own = schedule::PolicyNames();
+  if (std::find(own.begin(), own.end(), policy) != own.end() ||
+      absl::EndsWith(daemon, kResearch)) {
+    return daemon;
+  }
+  return absl::StrCat(daemon, kResearch);
+}
+
 void AddCommon(CLI::App* sub, const Invocation& call, Flags* f) {
   f->replay.daemon.binary = call.daemon;
   f->replay.daemon.definitions = "config/rees46.textproto";
@@ -48,7 +62,9 @@ void AddCommon(CLI::App* sub, const Invocation& call, Flags* f) {
   sub->add_option("--definitions", daemon.definitions,
                   "Definitions for the daemons")
       ->capture_default_str();
-  sub->add_option("--daemon", daemon.binary, "freshlined to start")
+  sub->add_option("--daemon", daemon.binary,
+                  "freshlined to start; for policies that it does not have "
+                  "(simulate --list-policies), this name and -research")
       ->capture_default_str();
   sub->add_option("--workers", daemon.workers, "Worker threads")
       ->capture_default_str();
@@ -99,6 +115,8 @@ absl::Status Replay(const Invocation& call, Flags flags) {
   FRESHLINE_ASSIGN_OR_RETURN(const std::unique_ptr<Workload> workload,
                              LoadWorkload(flags.workload));
   flags.replay.gap_ms = workload->GapOr(flags.replay.gap_ms);
+  flags.replay.daemon.binary =
+      BinaryFor(flags.replay.daemon.policy, flags.replay.daemon.binary);
   FRESHLINE_ASSIGN_OR_RETURN(const RunReport run,
                              RunReplay(workload.get(), flags.replay));
   return Finish(call, flags, {run});
@@ -251,6 +269,8 @@ absl::Status CompareAll(Workload* workload, const Flags& flags,
     replay.superpose = SuperposeOf(*workload, planned.load, capacity);
     replay.echo_block_s = planned.echo_block_s;
     replay.daemon.policy = planned.policy;
+    replay.daemon.binary =
+        BinaryFor(planned.policy, flags.replay.daemon.binary);
     progress->Next(planned);
     FRESHLINE_ASSIGN_OR_RETURN(RunReport run, RunReplay(workload, replay));
     std::cerr << ReportTable({run});

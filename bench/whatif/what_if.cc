@@ -364,16 +364,15 @@ absl::Status Check(const RecordedRun& run, const WhatIfSettings& settings) {
 
 }  // namespace
 
-absl::StatusOr<WhatIfResult> WhatIf(const RecordedRun& run,
-                                    const WhatIfSettings& settings) {
+absl::StatusOr<WhatIfResult> WhatIf(
+    const RecordedRun& run, const WhatIfSettings& settings,
+    const schedule::PolicyCatalogue& catalogue) {
   FRESHLINE_RETURN_IF_ERROR(Check(run, settings));
   schedule::PolicyConfig policy;
   if (settings.policy) {
     policy = *settings.policy;
   } else {
-    FRESHLINE_ASSIGN_OR_RETURN(
-        policy,
-        record::PolicyOf(run.header, schedule::PolicyCatalogue::BuiltIn()));
+    FRESHLINE_ASSIGN_OR_RETURN(policy, record::PolicyOf(run.header, catalogue));
   }
   std::vector<schedule::GroupTraits> groups = record::GroupsOf(run.header);
   if (settings.batch_max) {

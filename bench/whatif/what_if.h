@@ -66,6 +66,8 @@ struct WhatIfResult {
 // Deterministic. Cost: about 2 us for each query and event.
 // Returns: INVALID_ARGUMENT naming the setting, its value and its range.
 absl::StatusOr<WhatIfResult> WhatIf(const RecordedRun& run,
-                                    const WhatIfSettings& settings);
+                                    const WhatIfSettings& settings,
+                                    const schedule::PolicyCatalogue& catalogue =
+                                        schedule::PolicyCatalogue::BuiltIn());
 
 }  // namespace freshline::bench

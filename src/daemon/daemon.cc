@@ -79,10 +79,10 @@ bool MayRunAsJob(const FeatureGroup& group,
 }
 
 absl::StatusOr<schedule::PolicyConfig> PolicyOf(
-    const SchedulerConfig& config, const EstimatorConfig& estimator) {
-  FRESHLINE_ASSIGN_OR_RETURN(
-      schedule::PolicyConfig policy,
-      schedule::FindPolicy(SchedulerPolicyName(config.policy)));
+    const SchedulerConfig& config, const EstimatorConfig& estimator,
+    const schedule::PolicyCatalogue& catalogue) {
+  FRESHLINE_ASSIGN_OR_RETURN(schedule::PolicyConfig policy,
+                             catalogue.Find(config.policy));
   policy.background = policy.background && config.background;
   policy.tickets_max = config.tickets_max;
   policy.rows_max = config.tickets_max;
@@ -338,15 +338,16 @@ void Daemon::Rep::AwaitQuiet() const {
 Daemon::Daemon(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
 
 absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(
-    const DaemonConfig& config) {
+    const DaemonConfig& config, const schedule::PolicyCatalogue& catalogue) {
   if (config.off_loopback()) {
     spdlog::warn(
         "plaintext off loopback: anyone who can reach this address can read "
         "and write every feature");
   }
   FRESHLINE_ASSIGN_OR_RETURN(Definitions definitions, LoadAll(config));
-  FRESHLINE_ASSIGN_OR_RETURN(const schedule::PolicyConfig policy,
-                             PolicyOf(config.scheduler, config.estimator));
+  FRESHLINE_ASSIGN_OR_RETURN(
+      const schedule::PolicyConfig policy,
+      PolicyOf(config.scheduler, config.estimator, catalogue));
   auto rep = std::make_unique<Rep>(config, std::move(definitions), policy);
   FRESHLINE_RETURN_IF_ERROR(rep->OpenDecisionLog());
   FRESHLINE_RETURN_IF_ERROR(rep->Profile());
@@ -435,9 +436,10 @@ Daemon::~Daemon() {
   rep_->housekeeper.reset();
 }
 
-absl::Status CheckConfig(const DaemonConfig& config) {
+absl::Status CheckConfig(const DaemonConfig& config,
+                         const schedule::PolicyCatalogue& catalogue) {
   FRESHLINE_RETURN_IF_ERROR(LoadAll(config).status());
-  return PolicyOf(config.scheduler, config.estimator).status();
+  return PolicyOf(config.scheduler, config.estimator, catalogue).status();
 }
 
 }  // namespace freshline::daemon

@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "base/time.h"
 #include "daemon/config/config.h"
+#include "schedule/policies.h"
 
 namespace freshline::daemon {
 
@@ -16,10 +17,12 @@ namespace freshline::daemon {
 // and stops top-down; then destroy.
 class Daemon {
  public:
+  // The policy is that of the name in `catalogue`.
   // Returns: INVALID_ARGUMENT for definitions, item tables or addresses that
   // do not hold (each named), FAILED_PRECONDITION where the machine refuses.
   static absl::StatusOr<std::unique_ptr<Daemon>> Start(
-      const DaemonConfig& config);
+      const DaemonConfig& config, const schedule::PolicyCatalogue& catalogue =
+                                      schedule::PolicyCatalogue::BuiltIn());
   ~Daemon();
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
@@ -43,6 +46,8 @@ class Daemon {
 };
 
 // Everything that can be checked without serving: definitions, item tables.
-absl::Status CheckConfig(const DaemonConfig& config);
+absl::Status CheckConfig(const DaemonConfig& config,
+                         const schedule::PolicyCatalogue& catalogue =
+                             schedule::PolicyCatalogue::BuiltIn());
 
 }  // namespace freshline::daemon

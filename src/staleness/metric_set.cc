@@ -69,6 +69,10 @@ absl::StatusOr<StalenessMetric> ParseMetric(const std::string& text) {
   if (absl::ConsumePrefix(&rest, "curve:") && !rest.empty()) {
     staleness.kind = registry::Staleness::Kind::kValueCurve;
     staleness.curve_file = std::string(rest);
+  } else if (text == "learned" || absl::ConsumePrefix(&rest, "learned:")) {
+    staleness.kind = registry::Staleness::Kind::kValueCurve;
+    staleness.learn_from_outcomes = true;
+    if (text != "learned") staleness.curve_file = std::string(rest);
   } else if (text == "pending") {
     staleness.kind = registry::Staleness::Kind::kPendingEvents;
   } else if (text == "age") {
@@ -77,7 +81,7 @@ absl::StatusOr<StalenessMetric> ParseMetric(const std::string& text) {
     return absl::InvalidArgumentError(
         absl::StrCat("metric \"", text,
                      "\" is none of share, pending, age, curve:FILE, "
-                     "sql:EXPRESSION"));
+                     "learned, learned:FILE, sql:EXPRESSION"));
   }
   return MakeMetric(staleness, "");
 }

@@ -20,8 +20,8 @@ using MetricSet = std::vector<StalenessMetric>;
 absl::StatusOr<MetricSet> MakeMetrics(const registry::Revision& revision,
                                       const std::string& directory);
 
-// Makes the metric that a command line names: share, pending, age, curve:FILE
-// or sql:EXPRESSION.
+// Makes the metric that a command line names: share, pending, age, curve:FILE,
+// learned, learned:FILE (the curve that it begins with) or sql:EXPRESSION.
 // Returns: INVALID_ARGUMENT naming the choices, or as MakeMetrics().
 absl::StatusOr<StalenessMetric> ParseMetric(const std::string& text);
 

@@ -56,6 +56,8 @@ _BENCH = {
     "bench/sim": "base staleness estimate schedule",
     # Policies for the same engine that the daemon does not have.
     "bench/shelf": "base estimate schedule",
+    # The daemon with all of them.
+    "bench/research": "daemon bench/shelf",
     # The same over slices of traces, with the real functions' run times.
     "bench/sim/trace": _OFFLINE + " table staleness estimate schedule "
                        "bench/report bench/sim bench/bound",

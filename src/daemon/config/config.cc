@@ -34,10 +34,6 @@ constexpr char kDefaultListen[] = "127.0.0.1:7460";
 base::Duration Micros(int64_t us) { return std::chrono::microseconds(us); }
 base::Duration Millis(int64_t ms) { return std::chrono::milliseconds(ms); }
 
-constexpr SchedulerPolicy kSchedulerPolicies[] = {
-    SchedulerPolicy::kSloAware, SchedulerPolicy::kEdf, SchedulerPolicy::kFifo,
-    SchedulerPolicy::kStaleThenRefresh, SchedulerPolicy::kEagerFifo};
-
 // What a knob is when it is not written, and what it may be.
 struct Range {
   uint64_t fallback;
@@ -125,22 +121,22 @@ class Section {
 // FRESHLINE_FIELD(x) passes the name, presence and value of field x of `from`.
 #define FRESHLINE_FIELD(x) #x, from.has_##x(), from.x()
 
-SchedulerPolicy ReadPolicy(const Section& in, const std::string& name) {
-  if (name.empty()) return SchedulerPolicy::kSloAware;
-  std::vector<std::string> names;
-  for (const SchedulerPolicy policy : kSchedulerPolicies) {
-    if (name == SchedulerPolicyName(policy)) return policy;
-    names.emplace_back(SchedulerPolicyName(policy));
+std::string ReadPolicy(const Section& in, const std::string& name,
+                       std::span<const absl::string_view> policies) {
+  const std::vector<std::string> names(policies.begin(), policies.end());
+  if (name.empty()) return names[0];
+  if (std::find(names.begin(), names.end(), name) == names.end()) {
+    in.Report("policy", absl::StrCat("unknown policy \"", name, "\"",
+                                     registry::SuggestName(name, names)));
   }
-  in.Report("policy", absl::StrCat("unknown policy \"", name, "\"",
-                                   registry::SuggestName(name, names)));
-  return SchedulerPolicy::kSloAware;
+  return name;
 }
 
 SchedulerConfig ReadScheduler(const Section& in, const v1::Scheduler& from,
-                              uint32_t cores) {
+                              uint32_t cores,
+                              std::span<const absl::string_view> policies) {
   SchedulerConfig out;
-  out.policy = ReadPolicy(in, from.policy());
+  out.policy = ReadPolicy(in, from.policy(), policies);
   const Range workers = {std::clamp(cores, uint32_t{1}, kWorkersMax), 1,
                          kWorkersMax};
   out.workers = in.Count(FRESHLINE_FIELD(workers), workers);
@@ -370,29 +366,13 @@ void ReadFiles(const FieldPlace& root, const v1::Daemon& from,
 
 }  // namespace
 
-absl::string_view SchedulerPolicyName(SchedulerPolicy policy) {
-  switch (policy) {
-    case SchedulerPolicy::kSloAware:
-      return "slo_aware";
-    case SchedulerPolicy::kEdf:
-      return "edf";
-    case SchedulerPolicy::kFifo:
-      return "fifo";
-    case SchedulerPolicy::kStaleThenRefresh:
-      return "stale_then_refresh";
-    case SchedulerPolicy::kEagerFifo:
-      return "eager_fifo";
-  }
-  return "unknown";
-}
-
 bool DaemonConfig::off_loopback() const {
   return !std::all_of(listen.begin(), listen.end(), IsLoopback);
 }
 
-absl::StatusOr<DaemonConfig> ParseConfig(absl::string_view text,
-                                         const std::string& path,
-                                         uint32_t cores) {
+absl::StatusOr<DaemonConfig> ParseConfig(
+    absl::string_view text, const std::string& path, uint32_t cores,
+    std::span<const absl::string_view> policies) {
   Violations violations;
   registry::LocationTree locations;
   v1::Daemon from;
@@ -405,7 +385,8 @@ absl::StatusOr<DaemonConfig> ParseConfig(absl::string_view text,
   DaemonConfig out;
   ReadListen(root, from, &out, &violations);
   ReadFiles(root, from, DirectoryOf(path), &out, &violations);
-  out.scheduler = ReadScheduler(in.Sub("scheduler"), from.scheduler(), cores);
+  out.scheduler =
+      ReadScheduler(in.Sub("scheduler"), from.scheduler(), cores, policies);
   out.estimator = ReadEstimator(in.Sub("estimator"), from.estimator());
   out.table = ReadTable(in.Sub("table"), from.table());
   out.ingest = ReadIngest(in.Sub("ingest"), from.ingest());
@@ -421,11 +402,12 @@ absl::StatusOr<DaemonConfig> ParseConfig(absl::string_view text,
   return out;
 }
 
-absl::StatusOr<DaemonConfig> LoadConfig(const std::string& path,
-                                        uint32_t cores) {
+absl::StatusOr<DaemonConfig> LoadConfig(
+    const std::string& path, uint32_t cores,
+    std::span<const absl::string_view> policies) {
   FRESHLINE_ASSIGN_OR_RETURN(const std::string text,
                              registry::ReadTextFile(path));
-  return ParseConfig(text, path, cores);
+  return ParseConfig(text, path, cores, policies);
 }
 
 }  // namespace freshline::daemon

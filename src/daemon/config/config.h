@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,23 +17,16 @@
 
 namespace freshline::daemon {
 
-enum class SchedulerPolicy : uint8_t {
-  kSloAware,
-  kEdf,
-  kFifo,
-  kStaleThenRefresh,
-  kEagerFifo,
-};
-
-// "slo_aware", as the configuration writes it.
-absl::string_view SchedulerPolicyName(SchedulerPolicy policy);
+// The policies that freshlined has, the default first.
+inline constexpr absl::string_view kDaemonPolicies[] = {
+    "slo_aware", "edf", "fifo", "stale_then_refresh", "eager_fifo"};
 
 // Definition files and addresses of one daemon.
 inline constexpr uint32_t kDefinitionFilesMax = 64;
 inline constexpr uint32_t kListenAddressesMax = 16;
 
 struct SchedulerConfig {
-  SchedulerPolicy policy = SchedulerPolicy::kSloAware;
+  std::string policy = std::string(kDaemonPolicies[0]);
   uint32_t workers = 1;
   bool workers_idle_class = true;  // SCHED_IDLE
   bool dispatcher_realtime = true;
@@ -130,19 +124,20 @@ struct DaemonConfig {
 };
 
 // Reads the file at `path`, fills in defaults and validates. `cores` is the
-// default number of workers. Relative paths in the file start at its
-// directory.
+// default number of workers, `policies` are those that may be named. Relative
+// paths in the file start at its directory.
 // Returns: NOT_FOUND or PERMISSION_DENIED for the file itself, else
 // INVALID_ARGUMENT with every violation, one per line, as
 // "file:line:column: field: what is wrong, and the remedy".
-absl::StatusOr<DaemonConfig> LoadConfig(const std::string& path,
-                                        uint32_t cores);
+absl::StatusOr<DaemonConfig> LoadConfig(
+    const std::string& path, uint32_t cores,
+    std::span<const absl::string_view> policies = kDaemonPolicies);
 
 // The same from a text; `path` is what violations call it, and where relative
 // paths start. Nothing is read.
-absl::StatusOr<DaemonConfig> ParseConfig(absl::string_view text,
-                                         const std::string& path,
-                                         uint32_t cores);
+absl::StatusOr<DaemonConfig> ParseConfig(
+    absl::string_view text, const std::string& path, uint32_t cores,
+    std::span<const absl::string_view> policies = kDaemonPolicies);
 
 // The configuration as textproto with every field written out:
 // ParseConfig() of it gives an equal value, wherever it is stored.

@@ -20,7 +20,7 @@ uint32_t Millis(base::Duration d) {
 }
 
 void PrintScheduler(const SchedulerConfig& from, v1::Scheduler* out) {
-  out->set_policy(std::string(SchedulerPolicyName(from.policy)));
+  out->set_policy(from.policy);
   out->set_workers(from.workers);
   out->set_worker_class(from.workers_idle_class ? v1::Scheduler::IDLE
                                                 : v1::Scheduler::NORMAL);

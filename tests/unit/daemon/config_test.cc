@@ -6,12 +6,16 @@
 #include <google/protobuf/message.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "freshline/config/v1/daemon.pb.h"
 #include "google/protobuf/text_format.h"
+#include "schedule/policies.h"
 #include "tests/support/status_matchers.h"
 
 namespace freshline::daemon {
@@ -51,7 +55,7 @@ TEST(ConfigTest, TheLeastConfigurationHasTheDocumentedDefaults) {
   EXPECT_EQ(config->decision_log.bytes_max, uint64_t{1} << 30);
   EXPECT_EQ(config->item_table_dir, "/etc/freshline");
   const SchedulerConfig& scheduler = config->scheduler;
-  EXPECT_EQ(scheduler.policy, SchedulerPolicy::kSloAware);
+  EXPECT_EQ(scheduler.policy, "slo_aware");
   EXPECT_EQ(scheduler.workers, 6u);
   EXPECT_TRUE(scheduler.workers_idle_class);
   EXPECT_TRUE(scheduler.dispatcher_realtime);
@@ -329,13 +333,22 @@ TEST(ConfigTest, DefaultsReadBackEqualOnAnotherMachine) {
 }
 
 TEST(ConfigTest, PolicyNamesAreThoseOfTheConfiguration) {
-  for (const char* name :
-       {"slo_aware", "edf", "fifo", "stale_then_refresh", "eager_fifo"}) {
+  EXPECT_TRUE(std::ranges::equal(kDaemonPolicies, schedule::PolicyNames()));
+  for (const absl::string_view name : kDaemonPolicies) {
     const auto config =
         Parse(absl::StrCat(kLeast, "scheduler { policy: '", name, "' }"));
     ASSERT_THAT(config, IsOk());
-    EXPECT_EQ(SchedulerPolicyName(config->scheduler.policy), name);
+    EXPECT_EQ(config->scheduler.policy, name);
   }
+  // Those of another program are others.
+  const std::string text = absl::StrCat(kLeast, "scheduler { policy: 'lifo' }");
+  EXPECT_THAT(Parse(text), StatusIs(absl::StatusCode::kInvalidArgument,
+                                    HasSubstr("unknown policy \"lifo\"")));
+  const std::vector<absl::string_view> more = {"edf", "lifo"};
+  const auto config = ParseConfig(text, kPath, 1, more);
+  ASSERT_THAT(config, IsOk());
+  EXPECT_EQ(config->scheduler.policy, "lifo");
+  EXPECT_EQ(ParseConfig(kLeast, kPath, 1, more)->scheduler.policy, "edf");
 }
 
 TEST(ConfigTest, AMissingFileIsNamed) {

@@ -93,15 +93,21 @@ TEST(MetricSetTest, CommandLinesNameMetrics) {
   const std::string curve = ::testing::TempDir() + "/parsed.curve";
   std::ofstream(curve) << "freshline-value-curve 1\n1 1 0.75\n";
   const std::pair<std::string, double> cases[] = {
-      {"share", .25},      {"pending", 1},          {"age", 9},
-      {"sql:seen * 2", 6}, {"curve:" + curve, .75},
+      {"share", .25},
+      {"pending", 1},
+      {"age", 9},
+      {"sql:seen * 2", 6},
+      {"curve:" + curve, .75},
+      {"learned", .25},
+      {"learned:" + curve, .75},
   };
   for (const auto& [text, gain] : cases) {
     auto metric = ParseMetric(text);
     ASSERT_THAT(metric, IsOk()) << text;
     EXPECT_DOUBLE_EQ(metric->Gain(row), gain) << text;
   }
-  for (const char* text : {"", "ages", "curve:", "sql:", "sql:ages"}) {
+  for (const char* text :
+       {"", "ages", "curve:", "learned:/no", "sql:", "sql:ages"}) {
     EXPECT_FALSE(ParseMetric(text).ok()) << text;
   }
 }
