@@ -65,7 +65,7 @@ class Blocks {
     });
     LoadResult result = runner->Run(part, origin);
     other.join();
-    into->Append(std::move(result), options_.slo);
+    into->Append(std::move(result));
     return absl::OkStatus();
   }
 

@@ -65,12 +65,12 @@ void Decode(const v1::GetFeaturesResponse& answer, const LoadOptions& options,
   }
 }
 
-void Summarize(base::Duration slo, LoadResult& result) {
+void Summarize(LoadResult& result) {
   result.errors = 0;
   std::vector<base::MonoTime> violated;
   for (const QueryRecord& record : result.records) {
     if (record.code != absl::StatusCode::kOk) ++result.errors;
-    if (record.Violated(slo)) violated.push_back(record.intended);
+    if (record.Violated()) violated.push_back(record.intended);
   }
   result.violations =
       SummarizeViolations(result.records.size(), std::move(violated));
@@ -101,7 +101,7 @@ absl::Span<const int64_t> LoadResult::ServedBy(size_t i) const {
   return absl::MakeConstSpan(served).subspan(i * served_max, records[i].served);
 }
 
-void LoadResult::Append(LoadResult other, base::Duration slo) {
+void LoadResult::Append(LoadResult other) {
   FRESHLINE_CHECK(records.empty() || served_max == other.served_max);
   served_max = other.served_max;
   records.insert(records.end(), other.records.begin(), other.records.end());
@@ -111,7 +111,7 @@ void LoadResult::Append(LoadResult other, base::Duration slo) {
   push_errors += other.push_errors;
   sender_cpu += other.sender_cpu;
   sched_class = other.sched_class;
-  Summarize(slo, *this);
+  Summarize(*this);
 }
 
 absl::StatusOr<std::unique_ptr<OpenLoopRunner>> OpenLoopRunner::Create(
@@ -151,9 +151,11 @@ void OpenLoopRunner::SendQuery(Session& session, size_t index) {
   QueryRecord& record = session.result.records[index];
   record.intended = session.zero + session.requests[index].offset;
   record.sent = now;
+  const base::Duration own = session.requests[index].slo;
+  record.slo = own > base::Duration() ? own : options_.slo;
   const base::Duration lag = now - record.intended;
   session.result.dispatch_lag_ns.Record(lag.count());
-  const base::Duration left = std::max(base::Duration(), options_.slo - lag);
+  const base::Duration left = std::max(base::Duration(), record.slo - lag);
   absl::string_view tail;
   if (options_.send_budget) {
     // Behind the prebuilt request, this field overrides an earlier one.
@@ -170,7 +172,7 @@ void OpenLoopRunner::SendQuery(Session& session, size_t index) {
   ++session.started;
   client_->SendUncopied(
       client::Method::kGetFeatures, session.requests[index].query, tail,
-      record.intended + options_.slo + kPatience,
+      record.intended + record.slo + kPatience,
       [this, s = &session, index](const absl::Status& status,
                                   absl::string_view bytes,
                                   base::MonoTime received) {
@@ -189,20 +191,20 @@ void OpenLoopRunner::SendQuery(Session& session, size_t index) {
       });
 }
 
-void OpenLoopRunner::SendPush(Session& session, size_t index) {
+void OpenLoopRunner::SendPush(Session& session, absl::string_view push,
+                              base::MonoTime intended, uint64_t* sequence) {
   ++session.started;
   client_->SendUncopied(
-      client::Method::kPushEvents, session.requests[index].push,
-      absl::string_view(),
-      session.zero + session.requests[index].offset + options_.slo + kPatience,
-      [s = &session, index](const absl::Status& status, absl::string_view bytes,
-                            base::MonoTime) {
+      client::Method::kPushEvents, push, absl::string_view(),
+      intended + options_.slo + kPatience,
+      [s = &session, sequence](const absl::Status& status,
+                               absl::string_view bytes, base::MonoTime) {
         static thread_local v1::PushEventsResponse answer;
         if (!status.ok() || !answer.ParseFromArray(
                                 bytes.data(), static_cast<int>(bytes.size()))) {
           s->push_errors.fetch_add(1, std::memory_order_relaxed);
-        } else if (answer.results_size() > 0) {
-          s->push_sequences[index] = LastSequence(*answer.results().rbegin());
+        } else if (answer.results_size() > 0 && sequence != nullptr) {
+          *sequence = LastSequence(*answer.results().rbegin());
         }
         s->ended.fetch_add(1, std::memory_order_release);
       });
@@ -220,12 +222,18 @@ void OpenLoopRunner::SendAll(Session& session) {
         requests[push].offset - options_.gap <= requests[query].offset) {
       if (!requests[push].push.empty()) {
         SleepUntil(session.zero + requests[push].offset - options_.gap);
-        SendPush(session, push);
+        SendPush(session, requests[push].push,
+                 session.zero + requests[push].offset,
+                 &session.push_sequences[push]);
       }
       ++push;
       continue;
     }
-    SleepUntil(session.zero + requests[query].offset);
+    const base::MonoTime intended = session.zero + requests[query].offset;
+    SleepUntil(intended);
+    if (!requests[query].beside.empty()) {
+      SendPush(session, requests[query].beside, intended, nullptr);
+    }
     SendQuery(session, query++);
   }
   session.result.sender_cpu =
@@ -257,7 +265,7 @@ LoadResult OpenLoopRunner::Run(absl::Span<const LoadRequest> requests,
     }
     result.latency_ns.Record(record.latency().count());
   }
-  Summarize(options_.slo, result);
+  Summarize(result);
   return std::move(session.result);
 }
 
@@ -274,7 +282,7 @@ absl::StatusOr<AlternatingResult> RunAlternating(
     if (active.process != nullptr) active.process->Resume();
     FRESHLINE_ASSIGN_OR_RETURN(const std::unique_ptr<OpenLoopRunner> runner,
                                OpenLoopRunner::Create(active.options));
-    into.Append(runner->Run(part, origin), active.options.slo);
+    into.Append(runner->Run(part, origin));
     return absl::OkStatus();
   };
   const auto resume = [](const LoadSide& side) {

@@ -30,6 +30,9 @@ struct LoadRequest {
   // A PushEventsRequest, sent LoadOptions::gap before the query. Empty: none
   // (the query carries its own events).
   absl::string_view push = {};
+  base::Duration slo{};  // of this query; 0: LoadOptions::slo
+  // A PushEventsRequest of other keys, sent just before the query. Empty: none.
+  absl::string_view beside = {};
 };
 
 struct LoadOptions {
@@ -75,10 +78,11 @@ struct QueryRecord {
   // Of the last event that the query, or the push before it, brought; 0 where
   // there was none or it was not accepted.
   uint64_t event_sequence = 0;
+  base::Duration slo{};  // that it was sent with
 
   // Counted from the intended send: no coordinated omission.
   base::Duration latency() const { return received - intended; }
-  bool Violated(base::Duration slo) const {
+  bool Violated() const {
     return code != absl::StatusCode::kOk || !complete || latency() > slo;
   }
 };
@@ -99,7 +103,7 @@ struct LoadResult {
   absl::Span<const int64_t> ServedBy(size_t i) const;
 
   // Appends a run of the same options; the summary is made anew.
-  void Append(LoadResult other, base::Duration slo);
+  void Append(LoadResult other);
 
   size_t served_max = 0;
   std::vector<int64_t> served;  // [records x served_max], row-major
@@ -139,7 +143,9 @@ class OpenLoopRunner {
                  std::unique_ptr<client::RawClient> client);
   void SendAll(Session& session);
   void SendQuery(Session& session, size_t index);
-  void SendPush(Session& session, size_t index);
+  // `sequence` is told what the push brought; null: nobody asks.
+  void SendPush(Session& session, absl::string_view push,
+                base::MonoTime intended, uint64_t* sequence);
 
   const LoadOptions options_;
   client::OverheadMeter overhead_;

@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <functional>
 #include <map>
 #include <optional>
 #include <unordered_map>
@@ -23,6 +24,7 @@
 #include "bench/replay/requests.h"
 #include "bench/report/scored.h"
 #include "bench/score/quality.h"
+#include "bench/stats/fairness.h"
 #include "bench/stats/violations.h"
 #include "bench/trace/workload_shape.h"
 #include "freshline/v1/feature_store.pb.h"
@@ -76,8 +78,7 @@ base::Histogram PendingOf(const Slice& slice, const LoadResult& load) {
 }
 
 void FillServed(const Slice& slice, const LoadResult& load,
-                const ReplayOptions& options, int64_t mono_to_wall_us,
-                RunReport* report) {
+                int64_t mono_to_wall_us, RunReport* report) {
   report->queries = load.records.size();
   report->violations = load.violations.violations;
   report->violations_upper95 = load.violations.upper95;
@@ -92,7 +93,7 @@ void FillServed(const Slice& slice, const LoadResult& load,
   base::Histogram staleness_us;
   uint64_t fresh = 0;
   for (const QueryRecord& r : load.records) {
-    if (r.Violated(Millis(options.slo_ms))) {
+    if (r.Violated()) {
       ++report->obtained["VIOLATED"];
       continue;
     }
@@ -112,11 +113,10 @@ void FillServed(const Slice& slice, const LoadResult& load,
       static_cast<double>(std::max<size_t>(1, load.records.size()));
 }
 
-std::vector<ServedList> ServedLists(const LoadResult& load,
-                                    const ReplayOptions& options) {
+std::vector<ServedList> ServedLists(const LoadResult& load) {
   std::vector<ServedList> served(load.records.size());
   for (size_t i = 0; i < served.size(); ++i) {
-    served[i].in_time = !load.records[i].Violated(Millis(options.slo_ms));
+    served[i].in_time = !load.records[i].Violated();
     const auto items = load.ServedBy(i);
     served[i].items.assign(items.begin(), items.end());
   }
@@ -124,10 +124,10 @@ std::vector<ServedList> ServedLists(const LoadResult& load,
 }
 
 void FillQuality(const PreparedSlice& prepared, const LoadResult& load,
-                 const ReplayOptions& options, RunReport* report) {
+                 RunReport* report) {
   report->quality = QualityOf(
       prepared.set, prepared.models,
-      RankServed(prepared.set, ServedLists(load, options),
+      RankServed(prepared.set, ServedLists(load),
                  prepared.models[static_cast<size_t>(ModelRow::kPopularity)]));
 }
 
@@ -142,31 +142,27 @@ std::map<std::string, std::pair<double, double>> ServiceSeconds(
   return services;
 }
 
-void FillTenants(const Workload& workload, const PreparedSlice& prepared,
-                 const LoadResult& load, const ReplayOptions& options,
-                 const v1::GetStatusResponse& before,
-                 const v1::GetStatusResponse& after, RunReport* report) {
+// A row for each class of queries.
+void FillClasses(const PreparedSlice& prepared, const LoadResult& load,
+                 const std::vector<std::string>& names,
+                 const std::function<size_t(int64_t user)>& class_of,
+                 RunReport* report) {
   const Ranks ranks =
-      RankServed(prepared.set, ServedLists(load, options),
+      RankServed(prepared.set, ServedLists(load),
                  prepared.models[static_cast<size_t>(ModelRow::kPopularity)]);
-  auto seconds_before = ServiceSeconds(before);
-  auto seconds_after = ServiceSeconds(after);
-  double sum = 0;
-  double squares = 0;
-  for (uint32_t tenant = 0; tenant < kTenants.size(); ++tenant) {
+  for (size_t index = 0; index < names.size(); ++index) {
     RunReport::Class c;
-    c.name = kTenants[tenant];
+    c.name = names[index];
     QuerySet mine = prepared.set;
     mine.scored = 0;
     uint64_t fresh = 0;
     for (size_t i = 0; i < load.records.size(); ++i) {
-      const int64_t user = prepared.slice.queries[i].user;
-      if (TenantOf(user, workload.shape(), options.seed) != tenant) {
+      if (class_of(prepared.slice.queries[i].user) != index) {
         mine.queries[i].scored = false;
         continue;
       }
       const QueryRecord& r = load.records[i];
-      const bool late = r.Violated(Millis(options.slo_ms));
+      const bool late = r.Violated();
       ++c.queries;
       c.violations += late;
       mine.scored += mine.queries[i].scored;
@@ -177,15 +173,57 @@ void FillTenants(const Workload& workload, const PreparedSlice& prepared,
     c.fraction_fresh = static_cast<double>(fresh) /
                        static_cast<double>(std::max<uint64_t>(1, c.queries));
     c.quality = QualityOf(mine, prepared.models, ranks);
-    const auto [until, weight] = seconds_after[c.name];
-    c.worker_s = until - seconds_before[c.name].first;
-    const double normalised = c.worker_s / std::max(weight, 1e-9);
-    sum += normalised;
-    squares += normalised * normalised;
     report->classes.push_back(std::move(c));
   }
-  if (squares > 0) {
-    report->jain = sum * sum / (static_cast<double>(kTenants.size()) * squares);
+}
+
+// The worker time of each tenant's service, and how fairly it was shared: a
+// service wants what its queries' rows take on average.
+void FillTenants(const v1::GetStatusResponse& before,
+                 const v1::GetStatusResponse& after, RunReport* report) {
+  auto seconds_before = ServiceSeconds(before);
+  auto seconds_after = ServiceSeconds(after);
+  double all = 0;
+  for (RunReport::Class& c : report->classes) {
+    c.worker_s = seconds_after[c.name].first - seconds_before[c.name].first;
+    all += c.worker_s;
+  }
+  const double per_row =
+      all / static_cast<double>(std::max<uint64_t>(1, report->featurizations));
+  std::vector<FlowUse> flows;
+  for (const RunReport::Class& c : report->classes) {
+    flows.push_back({c.worker_s, per_row * static_cast<double>(c.queries),
+                     std::max(seconds_after[c.name].second, 1e-9)});
+  }
+  report->jain = FairnessIndex(flows);
+}
+
+void FillClassesOf(const Workload& workload, const PreparedSlice& prepared,
+                   const LoadResult& load, const ReplayOptions& options,
+                   const v1::GetStatusResponse& before,
+                   const v1::GetStatusResponse& after, RunReport* report) {
+  const WorkloadShape& shape = workload.shape();
+  if (shape.kind() == WorkloadKind::kNoisyTenant) {
+    FillClasses(
+        prepared, load, {kTenants.begin(), kTenants.end()},
+        [&](int64_t user) { return TenantOf(user, shape, options.seed); },
+        report);
+    FillTenants(before, after, report);
+  }
+  if (shape.kind() == WorkloadKind::kMixedSlo) {
+    std::vector<std::string> names;
+    for (const base::Duration slo : kMixedSlos) {
+      names.push_back(absl::StrCat("SLO ", base::ToMillis(slo), " ms"));
+    }
+    FillClasses(
+        prepared, load, names,
+        [&](int64_t user) -> size_t {
+          const base::Duration slo = SloOf(user, shape, options.seed, {});
+          return static_cast<size_t>(
+              std::find(std::begin(kMixedSlos), std::end(kMixedSlos), slo) -
+              std::begin(kMixedSlos));
+        },
+        report);
   }
 }
 
@@ -326,6 +364,10 @@ absl::StatusOr<RunReport> RunReplay(Workload* workload,
   encode.service_of = [&](int64_t user) {
     return TenantOf(user, workload->shape(), options.seed);
   };
+  encode.slo_of = [&](int64_t user) {
+    return SloOf(user, workload->shape(), options.seed, Millis(options.slo_ms));
+  };
+  encode.storm = slice.storm;
   const EncodedQueries queries =
       EncodeQueries(slice.queries, workload->pool(), encode);
   FRESHLINE_ASSIGN_OR_RETURN(const v1::GetStatusResponse before,
@@ -348,14 +390,12 @@ absl::StatusOr<RunReport> RunReplay(Workload* workload,
   FillStatus(before, after, &report);
   report.approximate = options.daemon.approximate;
   FillServed(
-      slice, measured.daemon, options,
+      slice, measured.daemon,
       clock.WallNowMicros() - clock.Now().time_since_epoch().count() / 1000,
       &report);
-  FillQuality(*prepared, measured.daemon, options, &report);
-  if (workload->shape().kind() == WorkloadKind::kNoisyTenant) {
-    FillTenants(*workload, *prepared, measured.daemon, options, before, after,
+  FillQuality(*prepared, measured.daemon, &report);
+  FillClassesOf(*workload, *prepared, measured.daemon, options, before, after,
                 &report);
-  }
   report.echo = {measured.echo.violations.queries,
                  measured.echo.violations.violations,
                  measured.echo.violations.upper95};

@@ -3,6 +3,7 @@
 
 #include <chrono>
 
+#include "absl/strings/str_cat.h"
 #include "freshline/v1/feature_store.pb.h"
 
 namespace freshline::bench {
@@ -14,7 +15,7 @@ v1::Values* AddColumn(v1::EventBatch* batch, const char* name) {
   return column->mutable_values();
 }
 
-void FillBatch(const std::vector<Click>& clicks, size_t begin, size_t end,
+void FillBatch(std::span<const Click> clicks, size_t begin, size_t end,
                const StringPool& pool, const EncodeOptions& options,
                v1::EventBatch* batch) {
   batch->set_source("clicks");
@@ -57,6 +58,9 @@ EncodedQueries EncodeQueries(const std::vector<Click>& clicks,
                              const EncodeOptions& options) {
   EncodedQueries out;
   out.bytes.reserve(clicks.size());
+  EncodeOptions storm = options;
+  storm.producer = absl::StrCat(options.producer, "-storm");
+  size_t stormed = 0;
   for (size_t i = 0; i < clicks.size(); ++i) {
     const uint32_t service =
         options.service_of ? options.service_of(clicks[i].user) : 0;
@@ -67,6 +71,17 @@ EncodedQueries EncodeQueries(const std::vector<Click>& clicks,
     } else {
       FillBatch(clicks, i, i + 1, pool, options, request.add_events());
     }
+    if (!options.storm.empty()) {
+      const size_t begin = stormed;
+      while (stormed < options.storm.size() &&
+             options.storm[stormed].time_us <= clicks[i].time_us) {
+        ++stormed;
+      }
+      out.storm_bytes.push_back(
+          begin == stormed
+              ? ""
+              : EncodePush(options.storm, begin, stormed, pool, storm));
+    }
     out.bytes.push_back(request.SerializeAsString());
   }
   out.requests.reserve(clicks.size());
@@ -75,14 +90,15 @@ EncodedQueries EncodeQueries(const std::vector<Click>& clicks,
     request.offset = std::chrono::microseconds(clicks[i].time_us);
     request.query = out.bytes[i];
     if (options.push_first) request.push = out.push_bytes[i];
+    if (!out.storm_bytes.empty()) request.beside = out.storm_bytes[i];
+    if (options.slo_of) request.slo = options.slo_of(clicks[i].user);
     out.requests.push_back(request);
   }
   return out;
 }
 
-std::string EncodePush(const std::vector<Click>& clicks, size_t begin,
-                       size_t end, const StringPool& pool,
-                       const EncodeOptions& options) {
+std::string EncodePush(std::span<const Click> clicks, size_t begin, size_t end,
+                       const StringPool& pool, const EncodeOptions& options) {
   v1::PushEventsRequest request;
   FillBatch(clicks, begin, end, pool, options, request.add_batches());
   return request.SerializeAsString();

@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "base/time.h"
 #include "bench/load/open_loop.h"
 #include "bench/trace/click.h"
 
@@ -14,8 +16,9 @@ namespace freshline::bench {
 // Encoded requests of a replay: the bytes and what the load runner is told.
 struct EncodedQueries {
   std::vector<std::string> bytes;
-  std::vector<std::string> push_bytes;  // empty without a gap
-  std::vector<LoadRequest> requests;    // views of the above, by offset
+  std::vector<std::string> push_bytes;   // empty without a gap
+  std::vector<std::string> storm_bytes;  // empty without a storm
+  std::vector<LoadRequest> requests;     // views of the above, by offset
 };
 
 struct EncodeOptions {
@@ -23,8 +26,13 @@ struct EncodeOptions {
   // the first where it is not set.
   std::vector<std::string> services = {"recommend"};
   std::function<uint32_t(int64_t user)> service_of;
+  // The SLO of a user's queries, where it is not that of the run.
+  std::function<base::Duration(int64_t user)> slo_of;
   // The click is pushed by itself before the query, instead of in it.
   bool push_first = false;
+  // Clicks in order of time that are pushed beside the queries, each with the
+  // next one, and no query follows.
+  std::span<const Click> storm = {};
   // Wall time of offset 0.
   int64_t origin_us = 0;
   // Empty: events are not deduplicated. The daemon tells duplicates only among
@@ -40,9 +48,8 @@ EncodedQueries EncodeQueries(const std::vector<Click>& clicks,
                              const EncodeOptions& options);
 
 // A PushEventsRequest of clicks[begin, end).
-std::string EncodePush(const std::vector<Click>& clicks, size_t begin,
-                       size_t end, const StringPool& pool,
-                       const EncodeOptions& options);
+std::string EncodePush(std::span<const Click> clicks, size_t begin, size_t end,
+                       const StringPool& pool, const EncodeOptions& options);
 
 // A query without a click.
 std::string EncodeProbe(int64_t user, const std::string& service,

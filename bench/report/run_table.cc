@@ -49,15 +49,19 @@ std::string ReportTable(const std::vector<RunReport>& runs) {
     for (const RunReport::Class& c : r.classes) {
       absl::StrAppendFormat(
           &table,
-          "  %-27s %7d %6.3f %6.1f%% [%5.1f, %5.1f]%% %5.1f%%  %.1f s of "
-          "workers, %d late\n",
+          "  %-27s %7d %6.3f %6.1f%% [%5.1f, %5.1f]%% %5.1f%%  %s%d late\n",
           c.name, c.queries, c.quality.hr20, 100 * c.quality.gap_closed,
           100 * c.quality.gap_closed_low, 100 * c.quality.gap_closed_high,
-          100 * c.fraction_fresh, c.worker_s, c.violations);
+          100 * c.fraction_fresh,
+          c.worker_s > 0 ? absl::StrFormat("%.1f s of workers, ", c.worker_s)
+                         : "",
+          c.violations);
     }
     if (r.jain) {
-      absl::StrAppendFormat(&table, "  Jain's index of their workers: %.4f\n",
-                            *r.jain);
+      absl::StrAppendFormat(
+          &table,
+          "  Jain's index of their workers, over their fair shares: %.4f\n",
+          *r.jain);
     }
   }
   return table;

@@ -42,32 +42,50 @@ void AddMoved(const std::vector<Click>& from, int64_t by_us,
   SortByTime(to);
 }
 
-absl::Status AddCrowd(const std::vector<Click>& clicks, const SliceOptions& o,
-                      const WorkloadShape& shape, Slice* slice) {
+// The middle of the slice, of further copies, `more` times as many.
+absl::StatusOr<SliceOptions> MiddleOf(const SliceOptions& o, const char* name,
+                                      const WorkloadShape& shape, double more) {
   const auto length = static_cast<int64_t>(
       std::lround(shape.value("seconds") * static_cast<double>(kSecond)));
   const int64_t spare = o.end_us - o.start_us - length;
   if (spare < 0) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "--workload: flash_crowd: seconds is ", shape.value("seconds"),
+        "--workload: ", name, ": seconds is ", shape.value("seconds"),
         ", more than the slice's ", (o.end_us - o.start_us) / kSecond,
         "; give fewer, or a longer --slice"));
   }
-  const double more = shape.value("factor") - 1;
-  if (more <= 0) return absl::OkStatus();
-  const int64_t at = spare / 2;
-  SliceOptions crowd = o;
-  crowd.start_us = o.start_us + at;
-  crowd.end_us = crowd.start_us + length;
-  crowd.superpose = more * o.superpose;
-  crowd.first_copy =
+  SliceOptions middle = o;
+  middle.start_us = o.start_us + spare / 2;
+  middle.end_us = middle.start_us + length;
+  middle.superpose = more * o.superpose;
+  middle.first_copy =
       o.first_copy + static_cast<int64_t>(std::ceil(o.superpose));
+  return middle;
+}
+
+absl::Status AddCrowd(const std::vector<Click>& clicks, const SliceOptions& o,
+                      const WorkloadShape& shape, Slice* slice) {
+  const double more = shape.value("factor") - 1;
+  FRESHLINE_ASSIGN_OR_RETURN(const SliceOptions crowd,
+                             MiddleOf(o, "flash_crowd", shape, more));
+  if (more <= 0) return absl::OkStatus();
   FRESHLINE_ASSIGN_OR_RETURN(const Slice extra, CutSlice(clicks, crowd));
   AddMoved(extra.warm_up, 0, &slice->warm_up);
-  AddMoved(extra.queries, at, &slice->queries);
+  AddMoved(extra.queries, crowd.start_us - o.start_us, &slice->queries);
   // What comes after the crowd comes after the slice.
+  const int64_t length = crowd.end_us - crowd.start_us;
   AddMoved(extra.later, o.end_us - o.start_us - length, &slice->later);
   slice->users += extra.users;
+  return absl::OkStatus();
+}
+
+absl::Status AddStorm(const std::vector<Click>& clicks, const SliceOptions& o,
+                      const WorkloadShape& shape, Slice* slice) {
+  FRESHLINE_ASSIGN_OR_RETURN(
+      const SliceOptions storm,
+      MiddleOf(o, "ingest_storm", shape, shape.value("factor")));
+  FRESHLINE_ASSIGN_OR_RETURN(const Slice extra, CutSlice(clicks, storm));
+  AddMoved(extra.queries, storm.start_us - o.start_us, &slice->storm);
   return absl::OkStatus();
 }
 
@@ -209,6 +227,10 @@ absl::StatusOr<Slice> CutShaped(const std::vector<Click>& clicks,
     case WorkloadKind::kReal:
     case WorkloadKind::kGap:
     case WorkloadKind::kNoisyTenant:
+    case WorkloadKind::kMixedSlo:
+      break;
+    case WorkloadKind::kIngestStorm:
+      FRESHLINE_RETURN_IF_ERROR(AddStorm(clicks, options, shape, &slice));
       break;
     case WorkloadKind::kFlashCrowd:
       FRESHLINE_RETURN_IF_ERROR(AddCrowd(clicks, options, shape, &slice));

@@ -26,11 +26,13 @@ namespace freshline::bench {
 //   dropped.
 // slow_drift: a user whose first query comes at the share x of the slice has,
 //   with the probability x * until, such clicks as above, one of each donor.
-// poster, real, gap: as CutSlice().
+// ingest_storm: between `seconds` in the slice's middle, clicks of further
+//   copies stand in Slice::storm; their users have no history.
+// poster, real, gap, noisy_tenant, mixed_slo: as CutSlice().
 //
-// Returns: what CutSlice() says; INVALID_ARGUMENT where a crowd is longer than
-// the slice, where there is no history to copy, or where more queries than
-// asked for are of users without history already.
+// Returns: what CutSlice() says; INVALID_ARGUMENT where a crowd or a storm is
+// longer than the slice, where there is no history to copy, or where more
+// queries than asked for are of users without history already.
 absl::StatusOr<Slice> CutShaped(const std::vector<Click>& clicks,
                                 const SliceOptions& options,
                                 const WorkloadShape& shape, uint64_t seed);

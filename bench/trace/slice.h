@@ -31,6 +31,8 @@ struct Slice {
   // came next.
   std::vector<Click> later;
   uint64_t users = 0;
+  // Clicks of yet other users that are pushed, and no query follows.
+  std::vector<Click> storm;
 };
 
 // Cuts a slice out of `clicks` (a whole trace in order of time, history and

@@ -2,6 +2,7 @@
 #include "bench/trace/workload_shape.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -103,6 +104,17 @@ const std::vector<NamedWorkload>& NamedWorkloads() {
        "two feature services of equal weight share the workers, and one of "
        "them sends more",
        {{"factor", 10, 0.1, 100, "times the queries of the other"}}},
+      {WorkloadKind::kMixedSlo,
+       "mixed_slo",
+       "a quarter of the users each has an SLO of 10, 30, 50 and 100 ms, "
+       "whatever --slo says",
+       {}},
+      {WorkloadKind::kIngestStorm,
+       "ingest_storm",
+       "for some seconds in the middle of the slice clicks of other users are "
+       "pushed, whose queries never come",
+       {{"factor", 20, 0.1, 200, "clicks for each query"},
+        {"seconds", 10, 1, 3600, "how long"}}},
   };
   return *all;
 }
@@ -162,14 +174,27 @@ std::string WorkloadShape::Text() const {
   return text;
 }
 
+namespace {
+// Uniform in [0, 1), of a user always the same.
+double UserDraw(int64_t user, uint64_t salt, uint64_t seed) {
+  const uint64_t hash = base::MixBits(
+      base::MixBits(static_cast<uint64_t>(user) ^ salt) ^ base::MixBits(seed));
+  return static_cast<double>(hash >> 11) * 0x1.0p-53;
+}
+}  // namespace
+
 uint32_t TenantOf(int64_t user, const WorkloadShape& shape, uint64_t seed) {
   if (shape.kind() != WorkloadKind::kNoisyTenant) return 0;
-  const uint64_t hash =
-      base::MixBits(base::MixBits(static_cast<uint64_t>(user) ^ 0x7e4a) ^
-                    base::MixBits(seed));
-  const double draw = static_cast<double>(hash >> 11) * 0x1.0p-53;
   const double factor = shape.value("factor");
-  return draw < factor / (1 + factor) ? 1 : 0;
+  return UserDraw(user, 0x7e4a, seed) < factor / (1 + factor) ? 1 : 0;
+}
+
+base::Duration SloOf(int64_t user, const WorkloadShape& shape, uint64_t seed,
+                     base::Duration otherwise) {
+  if (shape.kind() != WorkloadKind::kMixedSlo) return otherwise;
+  constexpr size_t kCount = std::size(kMixedSlos);
+  const double draw = UserDraw(user, 0x510, seed);
+  return kMixedSlos[static_cast<size_t>(draw * kCount)];
 }
 
 std::string WorkloadHelp() {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/time.h"
 
 namespace freshline::bench {
 
@@ -20,6 +22,8 @@ enum class WorkloadKind {
   kSlowDrift,
   kGap,
   kNoisyTenant,
+  kMixedSlo,
+  kIngestStorm,
 };
 
 // A number that a workload can be given.
@@ -70,6 +74,14 @@ class WorkloadShape {
 // or 1, the noisy one, which sends `factor` times as many as 0. Of a user
 // always the same.
 uint32_t TenantOf(int64_t user, const WorkloadShape& shape, uint64_t seed);
+
+// The SLO of a user's queries: one of kMixedSlos where the workload mixes them,
+// of a user always the same; else `otherwise`.
+inline constexpr base::Duration kMixedSlos[] = {
+    std::chrono::milliseconds(10), std::chrono::milliseconds(30),
+    std::chrono::milliseconds(50), std::chrono::milliseconds(100)};
+base::Duration SloOf(int64_t user, const WorkloadShape& shape, uint64_t seed,
+                     base::Duration otherwise);
 
 // Names, parameters with their defaults, meanings: lines for --help.
 std::string WorkloadHelp();

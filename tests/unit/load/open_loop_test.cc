@@ -3,6 +3,9 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/mutex.h"
@@ -147,6 +150,43 @@ TEST(OpenLoopRunnerTest, PushesTheClickAGapBeforeItsQuery) {
   // A push that failed is not a query that failed.
   EXPECT_EQ(result.errors, 0u);
   EXPECT_EQ(result.violations.violations, 0u);
+}
+
+TEST(OpenLoopRunnerTest, AQueryMayHaveAnSloOfItsOwnAndAPushOfOthersBesideIt) {
+  base::Mutex mu;
+  std::vector<int64_t> budgets;
+  int pushed = 0;
+  FakeFeatureStore store(
+      {.get_features =
+           [&](const v1::GetFeaturesRequest& request,
+               v1::GetFeaturesResponse* response) {
+             base::MutexLock lock(&mu);
+             budgets.push_back(request.budget_us());
+             return Answer(request, response);
+           },
+       .push_events =
+           [&](const v1::PushEventsRequest&, v1::PushEventsResponse* response) {
+             base::MutexLock lock(&mu);
+             ++pushed;
+             response->add_results()->add_ingest_sequence(9);
+             return absl::OkStatus();
+           }});
+  auto runner =
+      Connect({.target = store.target(), .slo = std::chrono::seconds(10)});
+  Trace trace(2, /*pushes=*/true);
+  trace.requests[0].beside = std::exchange(trace.requests[0].push, {});
+  trace.requests[1].push = {};
+  trace.requests[1].slo = std::chrono::seconds(20);
+  const LoadResult result = runner->Run(trace.requests);
+  EXPECT_EQ(result.records[0].slo, std::chrono::seconds(10));
+  EXPECT_EQ(result.records[1].slo, std::chrono::seconds(20));
+  EXPECT_EQ(result.records[0].event_sequence, 500u);  // the query's own
+  base::MutexLock lock(&mu);
+  EXPECT_EQ(pushed, 1);
+  ASSERT_EQ(budgets.size(), 2u);
+  std::sort(budgets.begin(), budgets.end());
+  EXPECT_LE(budgets[0], 10'000'000);
+  EXPECT_GT(budgets[1], 10'000'000);
 }
 
 TEST(OpenLoopRunnerTest, ErrorsAndIncompleteAnswersAreViolations) {

@@ -136,6 +136,26 @@ TEST(ShapedCutTest, ACrowdFitsIntoItsSlice) {
 }
 
 // Least squares of log(clicks) over log(rank).
+TEST(ShapedCutTest, AStormIsOfOthersAndLeavesTheSliceAsItIs) {
+  const Slice plain = Cut("");
+  const Slice slice = Cut("ingest_storm:factor=5,seconds=60");
+  EXPECT_EQ(slice.queries.size(), plain.queries.size());
+  EXPECT_EQ(slice.warm_up.size(), plain.warm_up.size());
+  EXPECT_TRUE(plain.storm.empty());
+  // A fifth of the slice's time, five times its rate.
+  EXPECT_NEAR(static_cast<double>(slice.storm.size()),
+              static_cast<double>(plain.queries.size()),
+              0.1 * static_cast<double>(plain.queries.size()));
+  const std::map<int64_t, size_t> own = ClicksByUser(plain.queries);
+  int64_t before = 120 * kSecond;
+  for (const Click& click : slice.storm) {
+    EXPECT_FALSE(own.contains(click.user));
+    EXPECT_GE(click.time_us, before);
+    EXPECT_LT(click.time_us, 180 * kSecond);
+    before = click.time_us;
+  }
+}
+
 TEST(ShapedCutTest, HotKeysAreZipfByRegression) {
   for (const double exponent : {0.8, 1.2}) {
     const Slice slice =

@@ -4,6 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <iterator>
+#include <map>
+
 #include "tests/support/status_matchers.h"
 
 namespace freshline::bench {
@@ -54,6 +58,24 @@ TEST(WorkloadShapeTest, TheNoisyTenantHasItsShareOfUsers) {
   }
   // Of other workloads there is one tenant.
   EXPECT_EQ(TenantOf(7, WorkloadShape(), 3), 0U);
+}
+
+TEST(WorkloadShapeTest, AQuarterOfTheUsersHasEachSlo) {
+  const auto shape = WorkloadShape::Parse("mixed_slo");
+  ASSERT_THAT(shape, test::IsOk());
+  constexpr int kUsers = 20'000;
+  std::map<base::Duration, int> users;
+  for (int64_t user = 0; user < kUsers; ++user) {
+    const base::Duration slo = SloOf(user, *shape, 3, {});
+    EXPECT_EQ(SloOf(user, *shape, 3, {}), slo);
+    ++users[slo];
+  }
+  ASSERT_EQ(users.size(), std::size(kMixedSlos));
+  for (const base::Duration slo : kMixedSlos) {
+    EXPECT_NEAR(users[slo], kUsers / 4, 0.02 * kUsers);
+  }
+  const base::Duration own = std::chrono::milliseconds(7);
+  EXPECT_EQ(SloOf(1, WorkloadShape(), 3, own), own);
 }
 
 TEST(WorkloadShapeTest, NothingIsTheTraceAsItIs) {
