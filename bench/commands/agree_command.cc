@@ -16,6 +16,7 @@
 #include "bench/replay/replay.h"
 #include "bench/replay/workload.h"
 #include "bench/report/run_report.h"
+#include "bench/sim/trace/condition_options.h"
 #include "bench/sim/trace/slice_function.h"
 #include "bench/sim/trace/slice_simulation.h"
 #include "bench/whatif/recorded_run.h"
@@ -95,16 +96,17 @@ absl::StatusOr<RunReport> Simulate(const Flags& flags, Workload* workload,
   FRESHLINE_ASSIGN_OR_RETURN(const PreparedSlice* prepared,
                              workload->Prepare(flags.replay.superpose));
   SimulatedSlice slice(*prepared, workload->pool(), *function, ScoreOptions{});
-  SliceRunOptions options;
-  FRESHLINE_ASSIGN_OR_RETURN(options.policy,
+  FRESHLINE_ASSIGN_OR_RETURN(const schedule::PolicyConfig policy,
                              schedule::FindPolicy(flags.replay.daemon.policy));
-  options.workers = times.workers;
-  options.batch_max = std::min(times.batch_max, function->batch_max());
-  options.slo = base::FromMillis(flags.replay.slo_ms);
-  options.guard =
-      std::chrono::microseconds(static_cast<int64_t>(live.report.guard_us));
-  options.gap = base::FromMillis(flags.replay.gap_ms);
-  options.seed = flags.workload.seed;
+  Condition at;
+  at.batch_max = std::min(times.batch_max, function->batch_max());
+  at.slo_ms = flags.replay.slo_ms;
+  at.gap_ms = flags.replay.gap_ms;
+  FRESHLINE_ASSIGN_OR_RETURN(
+      const SliceRunOptions options,
+      OptionsOf(at, flags.workload.seed, policy, workload->shape(),
+                {times.workers, std::chrono::microseconds(static_cast<int64_t>(
+                                    live.report.guard_us))}));
   FRESHLINE_ASSIGN_OR_RETURN(
       SliceRun run, RunSlice(slice.shaped(), calibrated.times,
                              slice.prepared().models, options, slice.ranker()));

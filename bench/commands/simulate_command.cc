@@ -19,13 +19,12 @@
 #include "bench/report/run_report.h"
 #include "bench/score/state_ranker.h"
 #include "bench/shelf/shelf.h"
+#include "bench/sim/trace/condition_options.h"
 #include "bench/sim/trace/slice_function.h"
 #include "bench/sim/trace/slice_simulation.h"
 #include "bench/sim/trace/time_profile.h"
 #include "bench/study/plan.h"
-#include "bench/trace/workload_shape.h"
 #include "schedule/policies.h"
-#include "staleness/metric_set.h"
 
 namespace freshline::bench {
 namespace {
@@ -45,6 +44,7 @@ struct Flags {
   std::string metric;
   TimesOptions times;
   std::string study;
+  bool dry_run = false;
   uint32_t threads = 2;
 };
 
@@ -89,13 +89,6 @@ absl::Status SimulateSeed(const Flags& flags,
                           Workload* workload, const SliceFunction& function,
                           const Calibrated& calibrated,
                           std::vector<RunReport>* runs) {
-  std::shared_ptr<const staleness::StalenessMetric> metric;
-  if (!flags.metric.empty()) {
-    FRESHLINE_ASSIGN_OR_RETURN(staleness::StalenessMetric parsed,
-                               staleness::ParseMetric(flags.metric));
-    metric =
-        std::make_shared<const staleness::StalenessMetric>(std::move(parsed));
-  }
   for (const double load : flags.loads) {
     const double superpose =
         load * calibrated.rows_per_second / workload->natural_rate();
@@ -106,19 +99,15 @@ absl::Status SimulateSeed(const Flags& flags,
     SimulatedSlice slice(*prepared, workload->pool(), function, ScoreOptions{});
     for (const double slo_ms : flags.slos_ms) {
       for (const schedule::PolicyConfig& policy : policies) {
-        SliceRunOptions options;
-        options.policy = policy;
-        options.workers = flags.times.workers;
-        options.batch_max =
-            std::min(flags.times.batch_max, function.batch_max());
-        options.slo = base::FromMillis(slo_ms);
-        options.guard = base::FromMillis(flags.guard_ms);
-        options.gap = base::FromMillis(workload->GapOr(flags.gap_ms));
-        options.seed = workload->options().seed;
-        options.metric = metric;
-        options.flow_of = [&](int64_t user) {
-          return TenantOf(user, workload->shape(), options.seed);
-        };
+        Condition at;
+        at.metric = flags.metric;
+        at.gap_ms = flags.gap_ms;
+        at.batch_max = std::min(flags.times.batch_max, function.batch_max());
+        at.slo_ms = slo_ms;
+        FRESHLINE_ASSIGN_OR_RETURN(
+            const SliceRunOptions options,
+            OptionsOf(at, workload->options().seed, policy, workload->shape(),
+                      {flags.times.workers, base::FromMillis(flags.guard_ms)}));
         FRESHLINE_ASSIGN_OR_RETURN(
             RunReport run,
             SimulateOne(*workload, load, superpose, calibrated.times, options,
@@ -161,7 +150,7 @@ absl::Status Simulate(const Invocation& call, Flags flags) {
     flags.workload.workload.clear();  // it has its own
     return Study(call,
                  {flags.study, flags.workload, flags.definitions, flags.times,
-                  flags.guard_ms, flags.threads, flags.out},
+                  flags.guard_ms, flags.threads, flags.out, flags.dry_run},
                  ShelfCatalogue());
   }
   FRESHLINE_ASSIGN_OR_RETURN(const std::vector<schedule::PolicyConfig> policies,
@@ -250,7 +239,9 @@ void AddSimulate(CLI::App* app, const Invocation& call, Run* run) {
       ->capture_default_str();
   sub->add_option("--metric", f->metric,
                   "What the policies weigh: share (default), pending, age, "
-                  "curve:FILE or sql:EXPRESSION; docs/staleness.md");
+                  "curve:FILE, learned (from outcomes that callers report, "
+                  "whether the next click was in their list), learned:FILE "
+                  "or sql:EXPRESSION; docs/staleness.md");
   sub->add_option("--workers", f->times.workers,
                   "Virtual workers; so many threads "
                   "are timed at once")
@@ -268,6 +259,8 @@ void AddSimulate(CLI::App* app, const Invocation& call, Run* run) {
                   "report.html; what it has run is kept in the directory, so "
                   "that it goes on where it was broken off")
       ->check(CLI::IsMember(StudyNames()));
+  sub->add_flag("--dry-run", f->dry_run,
+                "With --study: say what it would run, and run nothing");
   sub->add_option("--threads", f->threads,
                   "Slices of a study that are worked on at once")
       ->check(CLI::Range(1, 256))

@@ -223,7 +223,7 @@ SimulatedSlice::SimulatedSlice(const PreparedSlice& prepared,
                                const ScoreOptions& options)
     : prepared_(prepared),
       shapes_(ShapesOf(function, View(pool))),
-      shaped_{View(pool), shapes_},
+      shaped_{View(pool), shapes_, prepared.slice.storm},
       ranker_(shaped_.view.trace, pool, prepared.set, prepared.models,
               function.table(), options) {}
 

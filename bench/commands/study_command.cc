@@ -22,9 +22,11 @@
 #include "bench/report/summary_page.h"
 #include "bench/report/verdicts.h"
 #include "bench/score/paired.h"
+#include "bench/sim/trace/condition_options.h"
 #include "bench/study/plan.h"
 #include "bench/study/runner.h"
 #include "bench/study/summarise.h"
+#include "bench/trace/workload_shape.h"
 #include "schedule/policies.h"
 #include "version/version.h"
 
@@ -40,6 +42,16 @@ StudyChoices ChoicesOf(const SliceFunction& function,
   for (const schedule::PolicyConfig& policy : catalogue.policies()) {
     choices.policies[policy.name] = {RoleOf(policy.name), "", policy.summary};
   }
+  // By themselves: poster has no name, gaps are an axis of their own, and real
+  // rows are another trace.
+  for (const NamedWorkload& workload : NamedWorkloads()) {
+    if (workload.kind != WorkloadKind::kPoster &&
+        workload.kind != WorkloadKind::kReal &&
+        workload.kind != WorkloadKind::kGap) {
+      choices.workloads.emplace_back(workload.name);
+    }
+  }
+  choices.metrics = {"pending", "age", "learned"};
   choices.batch_max = std::min<uint32_t>(16, function.batch_max());
   return choices;
 }
@@ -55,6 +67,20 @@ std::string StampOf(const std::string& path) {
   const auto size = std::filesystem::file_size(path, error);
   const auto written = std::filesystem::last_write_time(path, error);
   return absl::StrCat(size, "@", written.time_since_epoch().count());
+}
+
+// What tells this code from other code: a build of no commit by itself.
+std::string StampOfCode() {
+  const std::string commit(version::Commit());
+  if (!absl::EndsWith(commit, "-dirty")) return commit;
+  return absl::StrCat(commit, " ", StampOf("/proc/self/exe"));
+}
+
+// A workload's users come and go within the slice.
+std::string FittedTo(int64_t slice_seconds, const std::string& workload) {
+  if (workload != "flash_crowd" && workload != "ingest_storm") return workload;
+  return absl::StrCat(workload,
+                      ":seconds=", std::max<int64_t>(1, slice_seconds / 3));
 }
 
 // A trace with the jitter of one seed, and what load 1 is on it.
@@ -82,11 +108,11 @@ class TraceBench final : public StudyBench {
         function_(function),
         calibrated_(calibrated),
         inputs_(absl::StrCat(
-            version::Commit(), " trace ", trace_sha256, " ",
-            flags.workload.window, " ", flags.workload.slice_seconds,
-            "s table ", StampOf(flags.workload.tables + "/items.fltab"),
-            " definitions ", DigestOfFile(flags.definitions), " times ",
-            calibrated.digest, " workers ", flags.times.workers)) {}
+            StampOfCode(), " trace ", trace_sha256, " ", flags.workload.window,
+            " ", flags.workload.slice_seconds, "s table ",
+            StampOf(flags.workload.tables + "/items.fltab"), " definitions ",
+            DigestOfFile(flags.definitions), " times ", calibrated.digest,
+            " workers ", flags.times.workers)) {}
 
   std::string SliceFingerprint(const StudyCell& cell) const override {
     return absl::StrFormat("%s seed %d workload %s load %.17g", inputs_,
@@ -118,7 +144,8 @@ class TraceBench final : public StudyBench {
   const std::string inputs_;
   base::Mutex mu_;
   // The most recently used first.
-  std::list<std::pair<uint64_t, std::shared_ptr<const LoadedTrace>>> traces_
+  using TraceKey = std::pair<uint64_t, std::string>;  // seed and workload
+  std::list<std::pair<TraceKey, std::shared_ptr<const LoadedTrace>>> traces_
       ABSL_GUARDED_BY(mu_);
 };
 
@@ -156,19 +183,21 @@ absl::StatusOr<std::shared_ptr<const LoadedTrace>> TraceBench::TraceOf(
   // Reading takes seconds and a slice a minute: threads may wait.
   base::MutexLock lock(&mu_);
   for (auto it = traces_.begin(); it != traces_.end(); ++it) {
-    if (it->first != cell.seed) continue;
+    if (it->first != TraceKey(cell.seed, cell.at.workload)) continue;
     traces_.splice(traces_.begin(), traces_, it);
     return it->second;
   }
   WorkloadOptions options = flags_.workload;
   options.seed = cell.seed;
+  options.workload = FittedTo(options.slice_seconds, cell.at.workload);
   auto trace = std::make_shared<LoadedTrace>();
   FRESHLINE_ASSIGN_OR_RETURN(trace->workload, Workload::Load(options));
   FRESHLINE_ASSIGN_OR_RETURN(
       trace->rows_per_second,
       RowsPerSecond(*trace->workload, function_, calibrated_.times,
                     flags_.times.workers));
-  traces_.emplace_front(cell.seed, std::move(trace));
+  traces_.emplace_front(TraceKey(cell.seed, cell.at.workload),
+                        std::move(trace));
   if (traces_.size() > kWorkloadsMax) traces_.pop_back();
   return traces_.front().second;
 }
@@ -190,20 +219,19 @@ absl::StatusOr<StudyRun> TraceBench::Run(const StudyCell& cell,
                                          const LoadedTrace& trace,
                                          SimulatedSlice* slice,
                                          const SliceUsers& users) const {
-  SliceRunOptions options;
-  FRESHLINE_ASSIGN_OR_RETURN(options.policy, catalogue_.Find(cell.at.policy));
-  options.workers = flags_.times.workers;
-  options.batch_max = cell.at.batch_max;
-  options.slo = base::FromMillis(cell.at.slo_ms);
-  options.guard = base::FromMillis(flags_.guard_ms);
-  options.gap = base::FromMillis(cell.at.gap_ms);
-  options.seed = cell.seed;
+  FRESHLINE_ASSIGN_OR_RETURN(const schedule::PolicyConfig policy,
+                             catalogue_.Find(cell.at.policy));
+  FRESHLINE_ASSIGN_OR_RETURN(
+      const SliceRunOptions options,
+      OptionsOf(cell.at, cell.seed, policy, trace.workload->shape(),
+                {flags_.times.workers, base::FromMillis(flags_.guard_ms)}));
   FRESHLINE_ASSIGN_OR_RETURN(
       SliceRun run,
       RunSlice(slice->shaped(), calibrated_.times, slice->prepared().models,
                options, slice->ranker()));
   DescribeSlice(*trace.workload, trace.SuperposeOf(cell.at.load), cell.at.load,
                 *slice, &run.report);
+  run.report.metric = cell.at.metric;
   return StudyRun{std::move(run.report),
                   HitsByUser(slice->shaped().view.trace, slice->prepared().set,
                              users, run.ranks)};
@@ -256,6 +284,10 @@ absl::Status Study(const Invocation& call, const StudyFlags& given,
   const StudyChoices choices = ChoicesOf(*function, catalogue);
   FRESHLINE_ASSIGN_OR_RETURN(const StudyPlan plan,
                              PlanStudy(flags.study, choices));
+  if (flags.dry_run) {
+    std::cout << plan.Outline();
+    return absl::OkStatus();
+  }
   flags.workload.slice_seconds = plan.slice_seconds;
   flags.times.batch_max = choices.batch_max;
   // Times measured twice are two times: a study that goes on needs the first.
@@ -266,10 +298,6 @@ absl::Status Study(const Invocation& call, const StudyFlags& given,
       const Calibrated calibrated,
       Calibrate(*first.workload, *function, flags.times));
   first.rows_per_second = calibrated.rows_per_second;
-  if (absl::EndsWith(version::Commit(), "-dirty")) {
-    Say(absl::StrCat("this build is of no commit: remove ", flags.out,
-                     "/runs when its code has changed"));
-  }
   TraceBench bench(flags, catalogue, *function, calibrated,
                    first.workload->sha256());
   StudyOptions options;

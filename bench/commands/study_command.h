@@ -20,6 +20,7 @@ struct StudyFlags {
   double guard_ms = 2;
   uint32_t threads = 2;
   std::string out;
+  bool dry_run = false;  // say what would be run, and run nothing
 };
 
 // Runs a study of the catalogue's policies in the simulator, and writes

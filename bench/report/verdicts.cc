@@ -197,15 +197,23 @@ Verdict Compute(const Summary& s) {
         than = policy;
       }
     }
-    if (!ours || !theirs || *theirs <= 0) continue;
-    const double ratio = *ours / *theirs;
+    const std::string where =
+        absl::StrFormat("SLO %g ms%s%s", at.slo_ms,
+                        at.workload.empty() ? "" : ", ", at.workload);
+    if (ours && !theirs && v.state == VerdictState::kNotMeasured) {
+      v.measured = absl::StrCat("they never close it where ours does: ", where);
+      v.state = VerdictState::kMet;
+    }
+    if (!theirs || *theirs <= 0) continue;
+    const double ratio =
+        ours ? *ours / *theirs : std::numeric_limits<double>::infinity();
     if (ratio <= worst) continue;
     worst = ratio;
-    Condition where = at;
     v.measured =
-        absl::StrFormat("%.2f times: %.2f against %.2f of %s, SLO %g ms%s%s",
-                        ratio, *ours, *theirs, than, where.slo_ms,
-                        where.workload.empty() ? "" : ", ", where.workload);
+        ours ? absl::StrFormat("%.2f times: %.2f against %.2f of %s, %s", ratio,
+                               *ours, *theirs, than, where)
+             : absl::StrFormat("ours never closes it, %s does at %.2f, %s",
+                               than, *theirs, where);
     v.state = ratio <= 0.6 ? VerdictState::kMet : VerdictState::kMissed;
   }
   if (v.measured.empty()) {
@@ -238,7 +246,7 @@ Verdict CalibrationVerdict(const Summary& s) {
 }
 
 Verdict FairnessVerdict(const Summary& s) {
-  Verdict v{"Jain's index of normalised service with a noisy flow",
+  Verdict v{"Jain's index of service over its fair share, with a noisy flow",
             ">= 0.98",
             "",
             {}};

@@ -48,6 +48,14 @@ class Simulation {
     uint64_t seen = 0;    // of them, by the stored row
     MonoTime as_of_at = kStart;
     bool unread = false;  // no query read what a job stored
+    MonoTime first_pending_at = kStart;
+    double regret = -1;  // below 0: no loss was reported
+  };
+  // An outcome on its way.
+  struct Report {
+    uint64_t events = 0;
+    uint64_t missing = 0;
+    double loss = 0;
   };
   struct RunningRow {
     RowId id;
@@ -93,6 +101,7 @@ class Simulation {
   uint32_t StateOf(RowId row);
   double GainOf(const RowState& row, double value) const;
   void Take(const SimArrival& arrival);
+  void TakeReport(uint32_t slot);
   void Finish(uint32_t worker);
   void Cancel(TicketId ticket);
   void Apply();
@@ -116,7 +125,8 @@ class Simulation {
   std::vector<RowState> rows_;
   std::vector<base::JobShape> shapes_;  // of each row, with its last event
   absl::flat_hash_map<TicketId, Query> waiting_;
-  std::vector<Job> jobs_;  // by worker
+  std::vector<Job> jobs_;                          // by worker
+  absl::flat_hash_map<uint32_t, Report> reports_;  // by row
   TimedQueue completions_;
   TimedQueue departures_;
   schedule::Actions actions_;
@@ -144,9 +154,12 @@ uint32_t Simulation::StateOf(RowId row) {
 
 double Simulation::GainOf(const RowState& row, double value) const {
   if (options_.metric == nullptr) return value;
-  return value *
-         options_.metric->Gain({static_cast<uint32_t>(row.events - row.seen),
-                                row.seen, now_ - row.as_of_at});
+  return value * options_.metric->Gain(
+                     {static_cast<uint32_t>(row.events - row.seen), row.seen,
+                      now_ - row.as_of_at,
+                      row.events > row.seen ? now_ - row.first_pending_at
+                                            : Duration::zero(),
+                      std::max(row.regret, 0.0)});
 }
 
 void Simulation::WarmUp() {
@@ -158,17 +171,34 @@ void Simulation::WarmUp() {
   }
 }
 
+void Simulation::TakeReport(uint32_t slot) {
+  const auto it = reports_.find(slot);
+  if (it == reports_.end()) return;
+  const Report report = it->second;
+  reports_.erase(it);
+  if (options_.metric != nullptr && options_.metric->learned() != nullptr) {
+    options_.metric->learned()->Observe(report.events, report.missing,
+                                        report.loss);
+  }
+  if (report.missing == 0) return;
+  // As table::Table::NoteLoss().
+  double& regret = rows_[slot].regret;
+  regret = regret < 0 ? report.loss : regret + 0.25 * (report.loss - regret);
+}
+
 void Simulation::Take(const SimArrival& arrival) {
   const uint32_t slot = StateOf(arrival.row);
   RowState& row = rows_[slot];
   shapes_[slot] = arrival.shape;
   if (arrival.event) {
+    TakeReport(slot);
     row.newest = ++sequence_;
-    ++row.events;
-    policy_->Changed(arrival.row, row.newest,
-                     {static_cast<uint32_t>(row.events - row.seen),
-                      GainOf(row, arrival.value), arrival.shape},
-                     now_, &actions_);
+    if (++row.events == row.seen + 1) row.first_pending_at = now_;
+    policy_->Changed(
+        arrival.row, row.newest,
+        {static_cast<uint32_t>(row.events - row.seen),
+         GainOf(row, arrival.value), arrival.shape, std::max(row.regret, 0.0)},
+        now_, &actions_);
     Apply();
   }
   if (!arrival.query) return;
@@ -225,6 +255,13 @@ void Simulation::Answered(const Query& query) {
   if (refreshed || query.how == Obtained::kAlreadyFresh) {
     result_.value_captured += query.value;
     flow.value_captured += query.value;
+  }
+  if (options_.loss_of) {
+    const double loss = options_.loss_of(query.number, seen);
+    if (loss >= 0) {
+      reports_[query.row] = {query.events,
+                             query.events - std::min(seen, query.events), loss};
+    }
   }
   result_.latency_ns.Record((now_ - query.at).count());
   result_.pending.Record(static_cast<int64_t>(row.events - seen));
@@ -319,6 +356,7 @@ void Simulation::Finish(uint32_t worker) {
       row.as_of = job.as_of;
       row.seen = running.events;
       row.as_of_at = job.started;
+      row.first_pending_at = std::max(row.first_pending_at, job.started);
       result_.rows_wasted += row.unread;
       row.unread = true;
     }

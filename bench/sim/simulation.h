@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -91,6 +92,12 @@ struct SimOptions {
   // What the policy is told a refresh is worth: value times this metric, or
   // where there is none the arrival's true value.
   std::shared_ptr<const staleness::StalenessMetric> metric;
+  // What the caller of query `number` (as SimResult::outcomes) reports that an
+  // answer lost which had seen so many of the key's events; below 0: nothing.
+  // Not set: nobody reports. A report comes with the key's next event, and is
+  // told to the row's regret and to the metric, where it learns, as the
+  // daemon's ReportOutcome does.
+  std::function<double(uint64_t number, uint64_t seen)> loss_of;
   // Runs of each shape and batch size that the estimator is seeded with.
   uint32_t profile_runs = 20;
   std::vector<base::JobShape> profile_shapes;

@@ -2,9 +2,13 @@
 #include "bench/study/plan.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <tuple>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 
@@ -81,6 +85,19 @@ std::vector<std::string> Named(const StudyChoices& choices,
   return names;
 }
 
+// On every workload but the first: ours, what it has to beat, and what each of
+// its ingredients is worth.
+StudyBlock Elsewhere(const StudyBlock& all, const StudyChoices& choices) {
+  StudyBlock elsewhere = all;
+  elsewhere.policies = Named(choices, {PolicyRole::kOurs, PolicyRole::kBaseline,
+                                       PolicyRole::kAblation});
+  elsewhere.workloads.assign(choices.workloads.begin() + 1,
+                             choices.workloads.end());
+  elsewhere.loads = {0.9, 2, 3};
+  elsewhere.slos_ms = {30};
+  return elsewhere;
+}
+
 std::vector<StudyBlock> QuickBlocks(const StudyChoices& choices) {
   StudyBlock all;
   all.policies = Named(choices, {PolicyRole::kOurs, PolicyRole::kBaseline,
@@ -98,9 +115,12 @@ std::vector<StudyBlock> QuickBlocks(const StudyChoices& choices) {
   metrics.batches.clear();
   metrics.slos_ms = all.slos_ms;
   metrics.metrics = choices.metrics;
+  StudyBlock elsewhere = Elsewhere(all, choices);
+  elsewhere.seeds = {1};
   std::vector<StudyBlock> blocks = {all};
   if (choices.batch_max > 1) blocks.push_back(batched);
   if (!choices.metrics.empty()) blocks.push_back(metrics);
+  if (!elsewhere.workloads.empty()) blocks.push_back(elsewhere);
   return blocks;
 }
 
@@ -115,12 +135,7 @@ std::vector<StudyBlock> FullBlocks(const StudyChoices& choices) {
       Named(choices, {PolicyRole::kOurs, PolicyRole::kBaseline});
   headline.slos_ms = {30};
 
-  StudyBlock elsewhere = headline;
-  elsewhere.policies = Named(choices, {PolicyRole::kOurs, PolicyRole::kBaseline,
-                                       PolicyRole::kAblation});
-  elsewhere.workloads.assign(choices.workloads.begin() + 1,
-                             choices.workloads.end());
-  elsewhere.loads = {0.9, 2, 3};
+  const StudyBlock elsewhere = Elsewhere(all, choices);
   if (!elsewhere.workloads.empty()) blocks.push_back(elsewhere);
 
   StudyBlock metrics = headline;
@@ -166,6 +181,40 @@ absl::StatusOr<std::vector<StudyCell>> CellsOf(
             });
   cells.erase(std::unique(cells.begin(), cells.end()), cells.end());
   return cells;
+}
+
+std::string StudyPlan::Outline() const {
+  struct Part {
+    size_t runs = 0;
+    std::set<std::pair<uint64_t, double>> slices;  // seed and load
+    std::set<std::string> policies;
+  };
+  std::map<std::string, Part> parts;
+  for (const StudyCell& cell : cells) {
+    Part& part = parts[cell.at.workload];
+    ++part.runs;
+    part.slices.emplace(cell.seed, cell.at.load);
+    part.policies.insert(cell.at.policy);
+  }
+  std::string text;
+  double all = 0;
+  for (const auto& [workload, part] : parts) {
+    double seconds = 0;
+    for (const auto& [seed, load] : part.slices) {
+      seconds += load * static_cast<double>(slice_seconds);
+    }
+    all += seconds;
+    absl::StrAppendFormat(&text,
+                          "%-13s %5d runs of %2d policies on %3d slices\n",
+                          workload.empty() ? "poster" : workload, part.runs,
+                          part.policies.size(), part.slices.size());
+  }
+  absl::StrAppendFormat(
+      &text,
+      "%d runs in all; to score their slices takes as long as %.0f s of "
+      "traffic at load 1\n",
+      cells.size(), all);
+  return text;
 }
 
 std::vector<std::string> StudyNames() { return {"quick", "full"}; }

@@ -51,6 +51,9 @@ struct StudyPlan {
   int64_t slice_seconds = 60;
   // Runs that share a slice stand together, in order of seed, workload, load.
   std::vector<StudyCell> cells;
+
+  // Runs and slices by workload: lines of text.
+  std::string Outline() const;
 };
 
 // The blocks' runs, each once.
@@ -60,7 +63,9 @@ absl::StatusOr<std::vector<StudyCell>> CellsOf(
 
 // The names that PlanStudy() knows.
 //   quick  every policy over four loads and three SLOs, two seeds of 10 s;
-//          ours and the baselines batched, and by every staleness metric
+//          ours and the baselines batched, and by every staleness metric;
+//          one seed of ours, the baselines and the ablation on every other
+//          workload
 //   full   every policy over seven loads and three SLOs, five seeds of 60 s;
 //          ours, the baselines and the ablation on every other workload; all
 //          staleness metrics, batching and approximate levels

@@ -56,6 +56,8 @@ struct Index {
   // a decision. True: it changes with time alone, and is computed for every
   // queued row at every start: O(n log n).
   bool moves = false;
+  // It reads RowFacts::regret, which is 0 while no caller reports outcomes.
+  bool reads_regret = false;
 };
 
 // Earliest deadline first (Liu & Layland 1973): the earliest answer_by; rows

@@ -23,6 +23,7 @@ schedule::PolicyConfig RalfRegretProportional() {
   policy.trigger = schedule::Trigger::kEventEnqueues;
   policy.history_max = kShelfHistory;
   policy.index.function = RegretSinceRefresh;
+  policy.index.reads_regret = true;
   return policy;
 }
 

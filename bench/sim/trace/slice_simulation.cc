@@ -13,6 +13,7 @@
 #include "base/status_macros.h"
 #include "bench/bound/fresh_value.h"
 #include "bench/report/scored.h"
+#include "bench/stats/fairness.h"
 
 namespace freshline::bench {
 
@@ -27,6 +28,16 @@ Duration TimeOf(const ShapedSlice& slice, size_t query) {
   const ScoringTrace& trace = slice.view.trace;
   return std::chrono::microseconds(
       trace.clicks[trace.queries_begin + query].time_us);
+}
+
+int64_t UserOf(const ShapedSlice& slice, size_t query) {
+  const ScoringTrace& trace = slice.view.trace;
+  return trace.clicks[trace.queries_begin + query].user;
+}
+
+Duration SloOf(const ShapedSlice& slice, const SliceRunOptions& options,
+               size_t query) {
+  return options.slo_of ? options.slo_of(UserOf(slice, query)) : options.slo;
 }
 
 base::RowId RowOf(const Query& query) {
@@ -120,6 +131,35 @@ SimOptions SimOptionsOf(const ShapedSlice& slice,
   return sim;
 }
 
+// Whether a list that lacks 0, 1, ... kReportedMissing clicks holds the next
+// one, for each query.
+class ReportedLosses {
+ public:
+  ReportedLosses(const QuerySet& set, StateRanker* ranker) : set_(set) {
+    std::vector<ServedState> served(set.queries.size());
+    for (uint32_t missing = 0; missing <= kReportedMissing; ++missing) {
+      for (size_t i = 0; i < served.size(); ++i) {
+        const Prefix whole = set.queries[i].fresh;
+        served[i] = {true, whole - std::min<Prefix>(whole, missing)};
+      }
+      ranks_.push_back(ranker->Rank(served));
+    }
+  }
+
+  double Of(uint64_t number, uint64_t seen) const {
+    const Query& query = set_.queries[number];
+    if (!query.scored) return -1;
+    const uint64_t missing =
+        query.fresh - std::min<uint64_t>(seen, query.fresh);
+    const size_t row = std::min<uint64_t>(missing, kReportedMissing);
+    return ranks_[row][number] > 0 ? 0 : 1;
+  }
+
+ private:
+  const QuerySet& set_;
+  std::vector<Ranks> ranks_;  // by missing
+};
+
 void FillServed(const SimResult& result, const QuerySet& set, RunReport* r) {
   r->queries = result.queries;
   r->violations = result.late + (result.queries - result.answered);
@@ -154,18 +194,21 @@ void FillServed(const SimResult& result, const QuerySet& set, RunReport* r) {
   r->quality.value_captured = value > 0 ? captured / value : 0;
 }
 
-// Of the worker time that flows of equal weight got; none with one flow.
-std::optional<double> JainOf(const std::vector<Duration>& service) {
-  if (service.size() < 2) return std::nullopt;
-  double sum = 0;
-  double squares = 0;
-  for (const Duration one : service) {
-    const auto ns = static_cast<double>(one.count());
-    sum += ns;
-    squares += ns * ns;
+// Of the worker time that flows of equal weight got, and wanted by what their
+// queries' rows take on average; none with one flow.
+std::optional<double> JainOf(const ShapedSlice& slice,
+                             const ProfiledTimes& times,
+                             const SliceRunOptions& options,
+                             const std::vector<Duration>& service) {
+  if (service.size() < 2 || !options.flow_of) return std::nullopt;
+  std::vector<FlowUse> flows;
+  for (const Duration got : service) flows.push_back({base::ToMillis(got)});
+  for (size_t i = 0; i < slice.shapes.size(); ++i) {
+    const uint32_t flow = options.flow_of(UserOf(slice, i));
+    if (flow >= flows.size()) continue;
+    flows[flow].wanted += base::ToMillis(times.Mean(slice.shapes[i].scans, 1));
   }
-  if (squares == 0) return std::nullopt;
-  return sum * sum / (static_cast<double>(service.size()) * squares);
+  return FairnessIndex(flows);
 }
 
 // The least that batches of several rows take of a row, by its scans, in any
@@ -201,12 +244,15 @@ class LeastShares {
 }  // namespace
 
 SliceStream::SliceStream(const ShapedSlice& slice, Duration gap,
-                         std::function<uint32_t(int64_t user)> flow_of)
+                         std::function<uint32_t(int64_t user)> flow_of,
+                         std::function<Duration(int64_t user)> slo_of)
     : slice_(slice),
       gap_(gap),
       flow_of_(std::move(flow_of)),
+      slo_of_(std::move(slo_of)),
       newest_(slice.view.set->timelines.size()) {
   FRESHLINE_CHECK(slice.shapes.size() == slice.view.set->queries.size());
+  own_ = Own();
 }
 
 SimArrival SliceStream::Of(size_t query) const {
@@ -214,34 +260,55 @@ SimArrival SliceStream::Of(size_t query) const {
   arrival.at = TimeOf(slice_, query);
   arrival.row = RowOf(slice_.view.set->queries[query]);
   arrival.shape = slice_.shapes[query];
-  if (flow_of_) {
-    const ScoringTrace& trace = slice_.view.trace;
-    arrival.flow =
-        base::FlowId{flow_of_(trace.clicks[trace.queries_begin + query].user)};
+  const int64_t user = UserOf(slice_, query);
+  if (flow_of_) arrival.flow = base::FlowId{flow_of_(user)};
+  if (slo_of_) arrival.slo = slo_of_(user);
+  return arrival;
+}
+
+SimArrival SliceStream::OfStorm() {
+  const Click& click = slice_.storm[next_storm_++];
+  const auto [key, made] =
+      storm_keys_.try_emplace(click.user, kStormKey + storm_keys_.size());
+  SimArrival arrival;
+  arrival.at = std::chrono::microseconds(click.time_us);
+  arrival.row = {base::KeyId{key->second}, kGroup};
+  arrival.query = false;
+  arrival.shape = {kGroup, ++storm_clicks_[click.user], 1};
+  return arrival;
+}
+
+std::optional<SimArrival> SliceStream::Own() {
+  const size_t count = slice_.shapes.size();
+  if (gap_ == Duration::zero()) {
+    if (next_event_ == count) return std::nullopt;
+    return Of(next_event_++);
   }
+  if (next_query_ == count) return std::nullopt;
+  if (next_event_ < count &&
+      TimeOf(slice_, next_event_) <= TimeOf(slice_, next_query_) + gap_) {
+    newest_[slice_.view.set->queries[next_event_].user] = next_event_;
+    SimArrival arrival = Of(next_event_++);
+    arrival.query = false;
+    return arrival;
+  }
+  const uint32_t user = slice_.view.set->queries[next_query_].user;
+  SimArrival arrival = Of(next_query_++);
+  arrival.at += gap_;
+  arrival.event = false;
+  arrival.shape = slice_.shapes[newest_[user]];
   return arrival;
 }
 
 bool SliceStream::Next(SimArrival* arrival) {
-  const size_t count = slice_.shapes.size();
-  if (gap_ == Duration::zero()) {
-    if (next_event_ == count) return false;
-    *arrival = Of(next_event_++);
+  if (!own_.has_value()) return false;
+  if (next_storm_ < slice_.storm.size() &&
+      std::chrono::microseconds(slice_.storm[next_storm_].time_us) < own_->at) {
+    *arrival = OfStorm();
     return true;
   }
-  if (next_query_ == count) return false;
-  if (next_event_ < count &&
-      TimeOf(slice_, next_event_) <= TimeOf(slice_, next_query_) + gap_) {
-    newest_[slice_.view.set->queries[next_event_].user] = next_event_;
-    *arrival = Of(next_event_++);
-    arrival->query = false;
-    return true;
-  }
-  const uint32_t user = slice_.view.set->queries[next_query_].user;
-  *arrival = Of(next_query_++);
-  arrival->at += gap_;
-  arrival->event = false;
-  arrival->shape = slice_.shapes[newest_[user]];
+  *arrival = *own_;
+  own_ = Own();
   return true;
 }
 
@@ -275,7 +342,14 @@ double ValueBound(const ShapedSlice& slice, const ProfiledTimes& times,
   instance.workers = options.workers;
   base::Seq newest = 0;
   for (const SimWarmRow& warm : WarmRowsOf(slice.view)) newest += warm.events;
+  size_t storm = 0;  // its events have sequences of their own
   for (size_t i = 0; i < set.queries.size(); ++i) {
+    for (; storm < slice.storm.size() &&
+           std::chrono::microseconds(slice.storm[storm].time_us) <
+               TimeOf(slice, i);
+         ++storm) {
+      ++newest;
+    }
     const uint64_t draw = DrawOf(options.seed, RowOf(set.queries[i]), ++newest);
     const Duration alone = times.Sample(slice.shapes[i], 1, draw, {}).time;
     const BoundEvent least = shares.Of(slice.shapes[i].scans);
@@ -300,7 +374,7 @@ double ValueBound(const ShapedSlice& slice, const ProfiledTimes& times,
           static_cast<uint32_t>(next_event);
     }
     instance.queries.push_back(
-        {newest_of[q.user], at + options.slo, 1.0 / q.fresh});
+        {newest_of[q.user], at + SloOf(slice, options, i), 1.0 / q.fresh});
     value += 1.0 / q.fresh;
   }
   return value > 0 ? std::min(1.0, FreshValueBound(instance) / value) : 1;
@@ -313,16 +387,24 @@ absl::StatusOr<SliceRun> RunSlice(const ShapedSlice& slice,
                                   StateRanker* ranker) {
   FRESHLINE_RETURN_IF_ERROR(Check(options));
   const QuerySet& set = *slice.view.set;
-  const SimOptions sim = SimOptionsOf(slice, options);
-  SliceStream stream(slice, options.gap, options.flow_of);
+  SimOptions sim = SimOptionsOf(slice, options);
+  std::optional<ReportedLosses> losses;
+  if (options.reports) {
+    losses.emplace(set, ranker);
+    sim.loss_of = [&](uint64_t number, uint64_t seen) {
+      return losses->Of(number, seen);
+    };
+  }
+  SliceStream stream(slice, options.gap, options.flow_of, options.slo_of);
   const SimResult result = RunSimulation(sim, &stream, times);
   FRESHLINE_CHECK(result.outcomes.size() == set.queries.size());
   std::vector<ServedState> served;
   served.reserve(result.outcomes.size());
-  for (const SimOutcome& outcome : result.outcomes) {
-    served.push_back(
-        {outcome.how != Obtained::kUnset && outcome.latency <= options.slo,
-         static_cast<Prefix>(outcome.seen)});
+  for (size_t i = 0; i < result.outcomes.size(); ++i) {
+    const SimOutcome& outcome = result.outcomes[i];
+    served.push_back({outcome.how != Obtained::kUnset &&
+                          outcome.latency <= SloOf(slice, options, i),
+                      static_cast<Prefix>(outcome.seen)});
   }
   SliceRun run;
   RunReport& r = run.report;
@@ -337,7 +419,7 @@ absl::StatusOr<SliceRun> RunSlice(const ShapedSlice& slice,
   run.ranks = ranker->Rank(served);
   r.quality = QualityOf(set, models, run.ranks);
   FillServed(result, set, &r);
-  r.jain = JainOf(result.policy.flow_service);
+  r.jain = JainOf(slice, times, options, result.policy.flow_service);
   r.quality.value_bound = ValueBound(slice, times, options);
   run.actions_hash = result.actions_hash;
   return run;

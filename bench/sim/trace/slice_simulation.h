@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "base/job_shape.h"
 #include "base/time.h"
@@ -17,6 +18,7 @@
 #include "bench/sim/simulation.h"
 #include "bench/sim/trace/slice_function.h"
 #include "bench/sim/trace/time_profile.h"
+#include "bench/trace/click.h"
 #include "schedule/policies.h"
 #include "staleness/metric.h"
 
@@ -30,22 +32,37 @@ namespace freshline::bench {
 struct ShapedSlice {
   SliceView view;
   std::span<const base::JobShape> shapes;  // ShapesOf() the view
+  // Pushed and never asked for, in order of time: of users of no query, whose
+  // rows would take one scan.
+  std::span<const Click> storm = {};
 };
 
 // The clicks of a slice as arrivals: each with its query (gap 0), or followed
-// by it. Keys are users + 1. Not thread-safe.
+// by it. Keys are users + 1, those of the storm beyond kStormKey. Not
+// thread-safe.
 class SliceStream final : public SimStream {
  public:
+  static constexpr uint64_t kStormKey = uint64_t{1} << 40;
+
   SliceStream(const ShapedSlice& slice, base::Duration gap,
-              std::function<uint32_t(int64_t user)> flow_of = {});
+              std::function<uint32_t(int64_t user)> flow_of = {},
+              std::function<base::Duration(int64_t user)> slo_of = {});
   bool Next(SimArrival* arrival) override;
 
  private:
   SimArrival Of(size_t query) const;
+  // What comes next of the slice's own clicks.
+  std::optional<SimArrival> Own();
+  SimArrival OfStorm();
 
   const ShapedSlice slice_;
   const base::Duration gap_;
   const std::function<uint32_t(int64_t user)> flow_of_;
+  const std::function<base::Duration(int64_t user)> slo_of_;
+  std::optional<SimArrival> own_;  // looked at, not yet given
+  size_t next_storm_ = 0;
+  absl::flat_hash_map<int64_t, uint32_t> storm_clicks_;  // so far, by user
+  absl::flat_hash_map<int64_t, uint64_t> storm_keys_;
   size_t next_event_ = 0;
   size_t next_query_ = 0;  // with a gap
   // With a gap: by user, the newest click so far, whose shape the row has.
@@ -73,7 +90,16 @@ struct SliceRunOptions {
   uint64_t seed = 1;  // of the draws of run times
   // Whose query a user's is, of flows of equal weight; not set: of flow 0.
   std::function<uint32_t(int64_t user)> flow_of;
+  // The SLO of a user's queries; not set: `slo`.
+  std::function<base::Duration(int64_t user)> slo_of;
+  // Callers report whether their next click was in the list that they got.
+  // Costs the ranks of rows that lack up to kReportedMissing clicks, once for
+  // all runs with one ranker.
+  bool reports = false;
 };
+
+// Of rows that lack more clicks, the loss is that of so many.
+inline constexpr uint32_t kReportedMissing = 6;
 
 // The value of a fresh answer is the share of the user's clicks that the last
 // one is, 1 / n where it is the nth: what the pending share falls by.

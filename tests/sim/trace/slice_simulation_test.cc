@@ -4,7 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "bench/score/quality.h"
 #include "schedule/policies.h"
@@ -105,6 +110,79 @@ TEST_F(SliceSimulationTest, AGapOfASecondIsEnoughForEagerFifo) {
   EXPECT_EQ(r.gap_ms, 1000);
   EXPECT_EQ(r.obtained.at("ALREADY_FRESH"), r.queries);
   EXPECT_EQ(r.quality.hr20, r.quality.hr20_infinite);
+}
+
+// Every user has time, but those of one SLO, which is less than a row takes.
+TEST_F(SliceSimulationTest, EachQueryHasItsOwnSlo) {
+  SliceRunOptions options = Options("slo_aware");
+  options.slo_of = [](int64_t user) {
+    return std::chrono::milliseconds(user % 2 == 0 ? 3 : 30);
+  };
+  const auto hurried = static_cast<uint64_t>(std::count_if(
+      trace_.clicks.begin() + static_cast<ptrdiff_t>(trace_.queries_begin),
+      trace_.clicks.begin() +
+          static_cast<ptrdiff_t>(trace_.queries_begin + set_.queries.size()),
+      [](const Click& click) { return click.user % 2 == 0; }));
+  ASSERT_GT(hurried, 0U);
+  ASSERT_LT(hurried, set_.queries.size());
+  const RunReport r = Run(options, 1.5).report;
+  EXPECT_EQ(r.violations, 0U);
+  EXPECT_EQ(r.obtained.at("REFRESHED"), r.queries - hurried);
+  EXPECT_LE(*r.quality.value_captured, *r.quality.value_bound + 1e-12);
+}
+
+TEST_F(SliceSimulationTest, AStormOfOthersIsNoQueryAndCostsNoneItsRefresh) {
+  std::vector<Click> storm;
+  for (int64_t i = 0; i < 2000; ++i) {
+    Click click;
+    click.user = i % 100;
+    click.time_us = i * 100;
+    storm.push_back(click);
+  }
+  ShapedSlice stormy = slice();
+  stormy.storm = storm;
+  SliceStream stream(stormy, Duration::zero());
+  SimArrival arrival;
+  Duration before{};
+  std::set<base::RowId> rows;
+  size_t queries = 0;
+  while (stream.Next(&arrival)) {
+    EXPECT_GE(arrival.at, before);
+    before = arrival.at;
+    queries += arrival.query;
+    if (!arrival.query) rows.insert(arrival.row);
+  }
+  EXPECT_EQ(queries, set_.queries.size());
+  ASSERT_FALSE(rows.empty());
+  EXPECT_GE(rows.begin()->key, base::KeyId{SliceStream::kStormKey});
+
+  const ProfiledTimes times(RowsOf(0.2));
+  const auto run =
+      RunSlice(stormy, times, models_, Options("slo_aware"), ranker_.get());
+  ASSERT_THAT(run, test::IsOk());
+  EXPECT_EQ(run->report.queries, set_.queries.size());
+  EXPECT_GT(run->report.fraction_fresh, 0.98);
+}
+
+// Whole rows are worth most here: outcomes say so, whatever was believed.
+TEST_F(SliceSimulationTest, ReportsMoveTheCurveAndTheRegrets) {
+  SliceRunOptions options = Options("slo_aware");
+  const auto metric = std::make_shared<const staleness::StalenessMetric>(
+      staleness::StalenessMetric::Learned(std::nullopt));
+  const double before = metric->Gain({1, 30, {}});
+  options.metric = metric;
+  Run(options, 8);
+  EXPECT_EQ(metric->Gain({1, 30, {}}), before);  // nobody reported
+  options.reports = true;
+  Run(options, 8);
+  EXPECT_NE(metric->Gain({1, 30, {}}), before);
+
+  options.metric = nullptr;
+  options.policy.index.function = [](const schedule::RowFacts& row,
+                                     base::MonoTime) { return row.regret; };
+  const SliceRun told = Run(options, 8);
+  options.reports = false;
+  EXPECT_NE(Run(options, 8).actions_hash, told.actions_hash);
 }
 
 TEST_F(SliceSimulationTest, IsTheSameAgainAndAnotherByAnotherSeed) {

@@ -253,6 +253,28 @@ TEST(VerdictsTest, FairnessIsAskedOfNoisyFlowsUnderLoad) {
             VerdictState::kMet);
 }
 
+// Lazy closes nine tenths with as many rows as queries, ours with half.
+TEST(VerdictsTest, ComputeIsMissedWhereOnlyTheOthersCloseTheGap) {
+  Point ours = PointAt(1, 0.9, 0.5);
+  Point lazy = PointAt(1, 0.9, 1.0);
+  lazy.at.policy = "lazy";
+  Summary s = Summarise({}, {RunOf("slo_aware", 1, 1)});
+  s.policies["lazy"] = {PolicyRole::kShelf, "lazy", ""};
+  ours.at = s.points[0].at;
+  lazy.at = ours.at;
+  lazy.at.policy = "lazy";
+  s.points = {ours, lazy};
+  EXPECT_EQ(Find(VerdictsOf(s), "featurizations").state, VerdictState::kMet);
+  s.points[0].gap_closed.value = 0.5;
+  EXPECT_EQ(Find(VerdictsOf(s), "featurizations").state, VerdictState::kMissed);
+  s.points[0].gap_closed.value = 0.9;
+  s.points[1].gap_closed.value = 0.1;
+  EXPECT_EQ(Find(VerdictsOf(s), "featurizations").state, VerdictState::kMet);
+  s.points[0].gap_closed.value = 0.5;
+  EXPECT_EQ(Find(VerdictsOf(s), "featurizations").state,
+            VerdictState::kNotMeasured);
+}
+
 TEST(VerdictsTest, ComputeIsReadOffBetweenLoads) {
   const Point a = PointAt(0.5, 0.9, 1.0);
   const Point b = PointAt(1, 0.5, 0.6);

@@ -86,6 +86,16 @@ TEST(PlanTest, EveryChoiceIsInTheFullStudy) {
   EXPECT_GE(seeds.size(), 5U);
 }
 
+TEST(PlanTest, TheOutlineNamesEveryWorkloadAndCountsTheRuns) {
+  const auto plan = PlanStudy("quick", Choices());
+  ASSERT_THAT(plan, test::IsOk());
+  const std::string outline = plan->Outline();
+  for (const std::string& workload : Choices().workloads) {
+    EXPECT_THAT(outline, HasSubstr(workload.empty() ? "poster" : workload));
+  }
+  EXPECT_THAT(outline, HasSubstr(std::to_string(plan->cells.size())));
+}
+
 TEST(PlanTest, WhatThereIsNoChoiceOfIsLeftOut) {
   StudyChoices few;
   few.policies["slo_aware"].role = PolicyRole::kOurs;
