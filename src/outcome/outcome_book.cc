@@ -19,17 +19,6 @@ using registry::Revision;
 
 namespace {
 
-absl::StatusOr<const FeatureService*> FindService(const Revision& revision,
-                                                  absl::string_view name) {
-  const FeatureService* service = revision.FindService(name);
-  if (service != nullptr) return service;
-  std::vector<std::string> known;
-  for (const FeatureService& s : revision.services()) known.push_back(s.name);
-  return absl::NotFoundError(
-      absl::StrCat("feature_service: there is no \"", name,
-                   "\"; known are: ", absl::StrJoin(known, ", ")));
-}
-
 absl::Status CheckOutcome(const OutcomeReport& report, size_t i) {
   const absl::string_view id = report.request_ids[i];
   if (id.empty() || id.size() > OutcomeBook::kRequestIdBytesMax) {
@@ -199,7 +188,7 @@ absl::StatusOr<std::vector<OutcomeStatus>> OutcomeBook::Report(
   FRESHLINE_RETURN_IF_ERROR(CheckReport(report));
   FRESHLINE_ASSIGN_OR_RETURN(
       const FeatureService* service,
-      FindService(*rooms_.revision, report.feature_service));
+      rooms_.revision->GetService(report.feature_service));
   FRESHLINE_ASSIGN_OR_RETURN(KeyFinder finder,
                              KeyFinder::Create(*rooms_.revision, rooms_.table,
                                                *service->plan, report));

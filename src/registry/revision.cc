@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "registry/plan_builder.h"
 
@@ -46,6 +48,17 @@ Revision::Revision(Contents contents)
 const FeatureService* Revision::FindService(absl::string_view name) const {
   const auto it = service_index_.find(name);
   return it == service_index_.end() ? nullptr : &contents_.services[it->second];
+}
+
+absl::StatusOr<const FeatureService*> Revision::GetService(
+    absl::string_view name) const {
+  const FeatureService* const found = FindService(name);
+  if (found != nullptr) return found;
+  std::vector<std::string> known;
+  for (const FeatureService& s : services()) known.push_back(s.name);
+  return absl::NotFoundError(
+      absl::StrCat("feature_service: there is no \"", name,
+                   "\"; known are: ", absl::StrJoin(known, ", ")));
 }
 
 const Source* Revision::FindSource(absl::string_view name) const {

@@ -217,6 +217,9 @@ class Revision {
 
   // nullptr where there is none of that name. O(1).
   const FeatureService* FindService(absl::string_view name) const;
+  // Returns: NOT_FOUND naming `name` and the services that there are.
+  absl::StatusOr<const FeatureService*> GetService(
+      absl::string_view name) const;
   const Source* FindSource(absl::string_view name) const;
   std::optional<uint32_t> FindSourceIndex(absl::string_view name) const;
 

@@ -56,14 +56,9 @@ absl::StatusOr<std::shared_ptr<const QueryPlan>> FeatureServer::Resolve(
         "exactly one of feature_service and features must be given");
   }
   if (!service.empty()) {
-    const registry::FeatureService* found =
-        rooms_.revision->FindService(service);
-    if (found != nullptr) return found->plan;
-    std::vector<std::string> known;
-    for (const auto& s : rooms_.revision->services()) known.push_back(s.name);
-    return absl::NotFoundError(
-        absl::StrCat("feature_service: there is no \"", service,
-                     "\"; known are: ", absl::StrJoin(known, ", ")));
+    FRESHLINE_ASSIGN_OR_RETURN(const registry::FeatureService* const found,
+                               rooms_.revision->GetService(service));
+    return found->plan;
   }
   const std::string cache_key = absl::StrJoin(references, "\n");
   {
