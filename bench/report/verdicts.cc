@@ -301,20 +301,45 @@ Verdict BatchCapacity(const Summary& s) {
   return v;
 }
 
+// The most of the bound that is lost without an ingredient, of all conditions.
+double ValueLostWithout(const Summary& s, const std::string& ablation) {
+  std::map<Condition, double> ours;
+  for (const Point& p : s.points) {
+    if (!Ours(s, p.at.policy) || !p.value_of_bound) continue;
+    Condition at = p.at;
+    at.policy = ablation;
+    ours[at] = p.value_of_bound->value;
+  }
+  double most = 0;
+  for (const Point& p : s.points) {
+    const auto it = ours.find(p.at);
+    if (it == ours.end() || !p.value_of_bound) continue;
+    most = std::max(most, it->second - p.value_of_bound->value);
+  }
+  return most;
+}
+
+// Rows that have something else in an ingredient's place are no ingredients.
 Verdict AblationVerdict(const Summary& s) {
+  constexpr double kValueMin = 0.005;
   Verdict v{"every ingredient pays in some workload",
-            "without it, an interval wholly below 0",
+            "without it, an interval of the gap wholly below 0, or .005 of the "
+            "bound",
             "",
             {}};
   std::map<std::string, bool> pays;
   for (const Difference& d : s.differences) {
     const auto facts = s.policies.find(d.at.policy);
     if (facts == s.policies.end() ||
-        facts->second.role != PolicyRole::kAblation) {
+        facts->second.role != PolicyRole::kAblation ||
+        !absl::StrContains(d.at.policy, "_less_")) {
       continue;
     }
     bool& paid = pays[d.at.policy];
     paid = paid || d.gap.high95 < 0;
+  }
+  for (auto& [policy, paid] : pays) {
+    paid = paid || ValueLostWithout(s, policy) >= kValueMin;
   }
   if (pays.empty()) return v;
   std::string idle;

@@ -110,14 +110,20 @@ std::vector<StudyBlock> QuickBlocks(const StudyChoices& choices) {
   StudyBlock batched = all;
   batched.policies = Named(choices, {PolicyRole::kOurs, PolicyRole::kBaseline});
   batched.slos_ms = {30};
-  batched.batches = {choices.batch_max};
   StudyBlock metrics = batched;
-  metrics.batches.clear();
   metrics.slos_ms = all.slos_ms;
   metrics.metrics = choices.metrics;
+  batched.batches = {choices.batch_max};
+  // More than batches can compute.
+  batched.loads.push_back(4);
   StudyBlock elsewhere = Elsewhere(all, choices);
+  // Idle workers have something to gain where queries follow their events.
+  StudyBlock gaps = all;
+  gaps.slos_ms = {30};
+  gaps.loads = {0.5, 1, 2};
+  gaps.gaps_ms = {1000};
   elsewhere.seeds = {1};
-  std::vector<StudyBlock> blocks = {all};
+  std::vector<StudyBlock> blocks = {all, gaps};
   if (choices.batch_max > 1) blocks.push_back(batched);
   if (!choices.metrics.empty()) blocks.push_back(metrics);
   if (!elsewhere.workloads.empty()) blocks.push_back(elsewhere);

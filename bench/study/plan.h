@@ -64,8 +64,8 @@ absl::StatusOr<std::vector<StudyCell>> CellsOf(
 // The names that PlanStudy() knows.
 //   quick  every policy over four loads and three SLOs, two seeds of 10 s;
 //          ours and the baselines batched, and by every staleness metric;
-//          one seed of ours, the baselines and the ablation on every other
-//          workload
+//          every policy with queries 1 s after their clicks; one seed of ours,
+//          the baselines and the ablation on every other workload
 //   full   every policy over seven loads and three SLOs, five seeds of 60 s;
 //          ours, the baselines and the ablation on every other workload; all
 //          staleness metrics, batching and approximate levels

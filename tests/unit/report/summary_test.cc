@@ -224,6 +224,20 @@ TEST(VerdictsTest, AnIngredientPaysWhereLeavingItOutLoses) {
   d.gap = {-0.02, -0.03, -0.01};
   s.differences.push_back(d);
   EXPECT_EQ(Find(VerdictsOf(s), "ingredient").state, VerdictState::kMet);
+
+  // Or by what it captures, at one condition.
+  s.differences.pop_back();
+  Point ours = PointAt(2, 0.5, 1);
+  ours.at.policy = "slo_aware";
+  s.policies["slo_aware"].role = PolicyRole::kOurs;
+  ours.value_of_bound = Estimate{0.97, 0.97, 0.97};
+  Point without = ours;
+  without.at.policy = "slo_aware_less_guard";
+  without.value_of_bound = Estimate{0.968, 0.968, 0.968};
+  s.points = {ours, without};
+  EXPECT_EQ(Find(VerdictsOf(s), "ingredient").state, VerdictState::kMissed);
+  s.points[1].value_of_bound = Estimate{0.95, 0.95, 0.95};
+  EXPECT_EQ(Find(VerdictsOf(s), "ingredient").state, VerdictState::kMet);
 }
 
 TEST(VerdictsTest, BatchedCapacityIsJudgedWhereMoreIsAskedOnly) {
