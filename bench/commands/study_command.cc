@@ -71,7 +71,7 @@ std::string StampOf(const std::string& path) {
 
 // What tells this code from other code: a build of no commit by itself.
 std::string StampOfCode() {
-  const std::string commit(version::Commit());
+  std::string commit(version::Commit());
   if (!absl::EndsWith(commit, "-dirty")) return commit;
   return absl::StrCat(commit, " ", StampOf("/proc/self/exe"));
 }
@@ -259,6 +259,7 @@ absl::Status WriteStudy(const Invocation& call, const StudyFlags& flags,
                         const Summary& summary,
                         const std::vector<StudyResult>& results) {
   std::vector<RunReport> runs;
+  runs.reserve(results.size());
   for (const StudyResult& result : results) runs.push_back(result.run.report);
   FRESHLINE_RETURN_IF_ERROR(WriteReport(HeaderOf(call), runs, flags.out));
   FRESHLINE_RETURN_IF_ERROR(WriteSummary(summary, flags.out + "/study.json"));

@@ -23,7 +23,7 @@ std::vector<double> PriorLosses(const std::optional<ValueCurve>& curve) {
 
 }  // namespace
 
-LearnedCurve::LearnedCurve(std::optional<ValueCurve> prior)
+LearnedCurve::LearnedCurve(const std::optional<ValueCurve>& prior)
     : prior_(PriorLosses(prior)),
       losses_(prior_.size()),
       cells_(CurveBuckets().size() * kStride) {
@@ -53,12 +53,12 @@ void LearnedCurve::Observe(uint64_t events, uint64_t missing, double loss) {
 }
 
 void LearnedCurve::Fit() {
-  static const double kKeep =
+  static const double keep =
       std::exp2(-static_cast<double>(kFitEvery) / kHalfLife);
   Cell fresh_of_all;
   for (size_t i = 0; i < cells_.size(); ++i) {
-    cells_[i].weight *= kKeep;
-    cells_[i].sum *= kKeep;
+    cells_[i].weight *= keep;
+    cells_[i].sum *= keep;
     if (i % kStride == 0) {
       fresh_of_all.weight += cells_[i].weight;
       fresh_of_all.sum += cells_[i].sum;

@@ -35,7 +35,7 @@ class LearnedCurve {
   static constexpr uint64_t kFitEvery = 64;     // outcomes
 
   // Begins with `prior`, or else with pending / (pending + seen).
-  explicit LearnedCurve(std::optional<ValueCurve> prior);
+  explicit LearnedCurve(const std::optional<ValueCurve>& prior);
 
   // As ValueCurve::Loss().
   double Loss(uint64_t events, uint64_t missing) const;

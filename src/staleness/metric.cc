@@ -33,10 +33,10 @@ StalenessMetric StalenessMetric::Curve(ValueCurve curve, double weight) {
   return metric;
 }
 
-StalenessMetric StalenessMetric::Learned(std::optional<ValueCurve> prior,
+StalenessMetric StalenessMetric::Learned(const std::optional<ValueCurve>& prior,
                                          double weight) {
   StalenessMetric metric(Kind::kLearned, weight);
-  metric.learned_ = std::make_unique<LearnedCurve>(std::move(prior));
+  metric.learned_ = std::make_unique<LearnedCurve>(prior);
   return metric;
 }
 

@@ -31,7 +31,7 @@ class StalenessMetric {
   // The loss that was measured of rows that lack the newest events.
   static StalenessMetric Curve(ValueCurve curve, double weight = 1);
   // As Curve(), moved by outcomes (LearnedCurve).
-  static StalenessMetric Learned(std::optional<ValueCurve> prior,
+  static StalenessMetric Learned(const std::optional<ValueCurve>& prior,
                                  double weight = 1);
   // Where the expression has no value, PendingShare() is taken instead.
   // Returns: INVALID_ARGUMENT as SqlExpression::Compile().

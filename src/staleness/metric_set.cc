@@ -30,7 +30,7 @@ absl::StatusOr<StalenessMetric> MakeCurve(const registry::Staleness& staleness,
     FRESHLINE_ASSIGN_OR_RETURN(curve, ReadCurve(staleness, directory));
   }
   return staleness.learn_from_outcomes
-             ? StalenessMetric::Learned(std::move(curve), staleness.weight)
+             ? StalenessMetric::Learned(curve, staleness.weight)
              : StalenessMetric::Curve(*std::move(curve), staleness.weight);
 }
 

@@ -202,6 +202,7 @@ std::optional<double> JainOf(const ShapedSlice& slice,
                              const std::vector<Duration>& service) {
   if (service.size() < 2 || !options.flow_of) return std::nullopt;
   std::vector<FlowUse> flows;
+  flows.reserve(service.size());
   for (const Duration got : service) flows.push_back({base::ToMillis(got)});
   for (size_t i = 0; i < slice.shapes.size(); ++i) {
     const uint32_t flow = options.flow_of(UserOf(slice, i));
