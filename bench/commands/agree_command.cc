@@ -152,7 +152,7 @@ absl::Status Agree(const Invocation& call, Flags flags) {
   flags.replay.progress = Say;
   FRESHLINE_ASSIGN_OR_RETURN(const std::unique_ptr<Workload> workload,
                              LoadWorkload(flags.workload));
-  flags.replay.gap_ms = workload->GapOr(flags.replay.gap_ms);
+  flags.replay.gap_ms = workload->shape().GapOr(flags.replay.gap_ms);
   const std::string first = flags.out + "/daemon/live.log";
   FRESHLINE_ASSIGN_OR_RETURN(const Live live,
                              RunLive(workload.get(), flags.replay, first));

@@ -114,7 +114,7 @@ absl::Status Replay(const Invocation& call, Flags flags) {
   flags.replay.progress = Say;
   FRESHLINE_ASSIGN_OR_RETURN(const std::unique_ptr<Workload> workload,
                              LoadWorkload(flags.workload));
-  flags.replay.gap_ms = workload->GapOr(flags.replay.gap_ms);
+  flags.replay.gap_ms = workload->shape().GapOr(flags.replay.gap_ms);
   flags.replay.daemon.binary =
       BinaryFor(flags.replay.daemon.policy, flags.replay.daemon.binary);
   FRESHLINE_ASSIGN_OR_RETURN(const RunReport run,
@@ -263,7 +263,7 @@ absl::Status CompareAll(Workload* workload, const Flags& flags,
   for (const PlannedRun& planned : plan) {
     ReplayOptions replay = flags.replay;
     replay.seed = flags.workload.seed;
-    replay.gap_ms = workload->GapOr(replay.gap_ms);
+    replay.gap_ms = workload->shape().GapOr(replay.gap_ms);
     replay.slo_ms = planned.slo_ms;
     replay.load = planned.load;
     replay.superpose = SuperposeOf(*workload, planned.load, capacity);

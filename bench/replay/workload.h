@@ -64,11 +64,6 @@ class Workload {
 
   const WorkloadOptions& options() const { return options_; }
   const WorkloadShape& shape() const { return shape_; }
-  // From a click's push to its query, in milliseconds: the workload's where it
-  // is one of a gap, else `otherwise`.
-  double GapOr(double otherwise) const {
-    return shape_.kind() == WorkloadKind::kGap ? shape_.value("ms") : otherwise;
-  }
   const StringPool& pool() const { return pool_; }
   const ReadReport& read_report() const { return read_report_; }
   const featurize::ItemTable& table() const { return *table_; }

@@ -19,13 +19,6 @@ constexpr int64_t kSecond = 1'000'000;
 // Beyond every copy's users: 2^50 holds a thousand copies of 2^40.
 constexpr int64_t kFirstHotKey = int64_t{1} << 52;
 
-// Uniform in [0, 1) by user: the same whatever else is in the slice.
-double DrawOf(int64_t user, uint64_t seed, uint64_t salt) {
-  const uint64_t hash = base::MixBits(
-      base::MixBits(static_cast<uint64_t>(user) ^ salt) ^ base::MixBits(seed));
-  return static_cast<double>(hash >> 11) * 0x1.0p-53;
-}
-
 void SortByTime(std::vector<Click>* clicks) {
   std::stable_sort(
       clicks->begin(), clicks->end(),
@@ -109,7 +102,7 @@ void ShareKeys(double exponent, uint64_t seed, Slice* slice) {
   absl::flat_hash_map<int64_t, int64_t> key_of;
   absl::flat_hash_set<int64_t> keys;
   for (const int64_t user : users) {
-    const double x = DrawOf(user, seed, 0x207) * sum;
+    const double x = UserDraw(user, seed, 0x207) * sum;
     const auto it = std::upper_bound(sums.begin(), sums.end() - 1, x);
     key_of[user] = kFirstHotKey + (it - sums.begin());
     keys.insert(key_of[user]);
@@ -177,7 +170,7 @@ absl::Status LengthenHistories(const SliceOptions& o,
   absl::flat_hash_set<int64_t> seen;
   for (const Click& query : slice->queries) {
     if (!seen.insert(query.user).second) continue;
-    const double u = DrawOf(query.user, seed, 0x41570);
+    const double u = UserDraw(query.user, seed, 0x41570);
     if (drift) {
       const double share = static_cast<double>(query.time_us) /
                            static_cast<double>(o.end_us - o.start_us);
@@ -211,7 +204,7 @@ absl::Status ForgetUsers(double share, uint64_t seed, Slice* slice) {
   }
   const double forget = natural < 1 ? (share - natural) / (1 - natural) : 0;
   std::erase_if(slice->warm_up, [&](const Click& click) {
-    return DrawOf(click.user, seed, 0xf125) < forget;
+    return UserDraw(click.user, seed, 0xf125) < forget;
   });
   return absl::OkStatus();
 }

@@ -151,6 +151,10 @@ absl::StatusOr<WorkloadShape> WorkloadShape::Parse(absl::string_view text) {
   return shape;
 }
 
+double WorkloadShape::GapOr(double otherwise) const {
+  return kind_ == WorkloadKind::kGap ? value("ms") : otherwise;
+}
+
 bool WorkloadShape::plain() const {
   return kind_ == WorkloadKind::kPoster || kind_ == WorkloadKind::kReal;
 }
@@ -174,26 +178,23 @@ std::string WorkloadShape::Text() const {
   return text;
 }
 
-namespace {
-// Uniform in [0, 1), of a user always the same.
-double UserDraw(int64_t user, uint64_t salt, uint64_t seed) {
+double UserDraw(int64_t user, uint64_t seed, uint64_t salt) {
   const uint64_t hash = base::MixBits(
       base::MixBits(static_cast<uint64_t>(user) ^ salt) ^ base::MixBits(seed));
   return static_cast<double>(hash >> 11) * 0x1.0p-53;
 }
-}  // namespace
 
 uint32_t TenantOf(int64_t user, const WorkloadShape& shape, uint64_t seed) {
   if (shape.kind() != WorkloadKind::kNoisyTenant) return 0;
   const double factor = shape.value("factor");
-  return UserDraw(user, 0x7e4a, seed) < factor / (1 + factor) ? 1 : 0;
+  return UserDraw(user, seed, 0x7e4a) < factor / (1 + factor) ? 1 : 0;
 }
 
 base::Duration SloOf(int64_t user, const WorkloadShape& shape, uint64_t seed,
                      base::Duration otherwise) {
   if (shape.kind() != WorkloadKind::kMixedSlo) return otherwise;
   constexpr size_t kCount = std::size(kMixedSlos);
-  const double draw = UserDraw(user, 0x510, seed);
+  const double draw = UserDraw(user, seed, 0x510);
   return kMixedSlos[static_cast<size_t>(draw * kCount)];
 }
 

@@ -62,6 +62,9 @@ class WorkloadShape {
   bool plain() const;
   // REQUIRES: a parameter of this workload.
   double value(absl::string_view parameter) const;
+  // From a click's push to its query, in milliseconds: the workload's where it
+  // is one of a gap, else `otherwise`.
+  double GapOr(double otherwise) const;
   // Parse() of it is this; every parameter is named. "" where plain().
   std::string Text() const;
 
@@ -69,6 +72,10 @@ class WorkloadShape {
   WorkloadKind kind_;
   std::map<std::string, double> values_;
 };
+
+// Uniform in [0, 1), of a user always the same whatever else is in a slice;
+// another one for each `salt`.
+double UserDraw(int64_t user, uint64_t seed, uint64_t salt);
 
 // Which tenant a user's queries are sent by, where the workload has several: 0,
 // or 1, the noisy one, which sends `factor` times as many as 0. Of a user

@@ -24,8 +24,7 @@ absl::StatusOr<SliceRunOptions> OptionsOf(const Condition& at, uint64_t seed,
   options.guard = settings.guard;
   options.batch_max = at.batch_max;
   options.slo = base::FromMillis(at.slo_ms);
-  options.gap = base::FromMillis(
-      shape.kind() == WorkloadKind::kGap ? shape.value("ms") : at.gap_ms);
+  options.gap = base::FromMillis(shape.GapOr(at.gap_ms));
   options.seed = seed;
   if (!at.metric.empty()) {
     FRESHLINE_ASSIGN_OR_RETURN(staleness::StalenessMetric metric,
