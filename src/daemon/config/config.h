@@ -124,8 +124,8 @@ struct DaemonConfig {
 };
 
 // Reads the file at `path`, fills in defaults and validates. `cores` is the
-// default number of workers, `policies` are those that may be named. Relative
-// paths in the file start at its directory.
+// default number of workers; `policies`, one at least, are those that may be
+// named, the default first. Relative paths in the file start at its directory.
 // Returns: NOT_FOUND or PERMISSION_DENIED for the file itself, else
 // INVALID_ARGUMENT with every violation, one per line, as
 // "file:line:column: field: what is wrong, and the remedy".

@@ -23,6 +23,7 @@
 #include "freshline/v1/operations.pb.h"
 #include "record/decision_log_reader.h"
 #include "registry/textproto.h"
+#include "schedule/policies.h"
 #include "schedule/recorder.h"
 #include "tests/support/status_matchers.h"
 
@@ -299,6 +300,34 @@ TEST_F(DaemonTest, CountsAnExpressionThatHasNoValue) {
     EXPECT_EQ(s.expression_fallbacks() > 0, expression) << s.group();
   }
   EXPECT_TRUE(seen);
+}
+
+TEST_F(DaemonTest, RunsAPolicyOfAnotherCatalogue) {
+  schedule::PolicyCatalogue catalogue = schedule::PolicyCatalogue::BuiltIn();
+  schedule::PolicyConfig never;
+  never.name = "never";
+  never.trigger = schedule::Trigger::kNever;
+  ASSERT_THAT(catalogue.Add(never), test::IsOk());
+  DaemonConfig config = Config("rees46.textproto");
+  config.scheduler.policy = "never";
+  EXPECT_THAT(CheckConfig(config),
+              test::StatusIs(StatusCode::kNotFound, HasSubstr("never")));
+  EXPECT_THAT(CheckConfig(config, catalogue), test::IsOk());
+  auto daemon = Daemon::Start(config, catalogue);
+  ASSERT_THAT(daemon, test::IsOk());
+  ClientOptions options;
+  options.target = absl::StrCat("127.0.0.1:", (*daemon)->port(0));
+  const auto client = Client::Create(options);
+  ASSERT_THAT(client, test::IsOk());
+  EXPECT_EQ((*client)->GetStatus()->proto().policy(), "never");
+  const auto answer =
+      (*client)->GetFeatures(FeatureRequest("recommend")
+                                 .Entity("user_id", {7})
+                                 .AddEvents(Click(7, SomeItem(0), 1))
+                                 .Budget(std::chrono::seconds(5)));
+  ASSERT_THAT(answer, test::IsOk());
+  EXPECT_NE(answer->Feature("next_items:items")->freshness().obtained,
+            Obtained::kRefreshed);
 }
 
 TEST_F(DaemonTest, TakesOutcomesOfItsAnswers) {
