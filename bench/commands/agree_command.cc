@@ -95,18 +95,21 @@ absl::StatusOr<RunReport> Simulate(const Flags& flags, Workload* workload,
                              Calibrate(*workload, *function, times));
   FRESHLINE_ASSIGN_OR_RETURN(const PreparedSlice* prepared,
                              workload->Prepare(flags.replay.superpose));
-  SimulatedSlice slice(*prepared, workload->pool(), *function, ScoreOptions{});
+  SimulatedSlice slice(*prepared, *workload, *function, ScoreOptions{});
   FRESHLINE_ASSIGN_OR_RETURN(const schedule::PolicyConfig policy,
                              schedule::FindPolicy(flags.replay.daemon.policy));
   Condition at;
   at.batch_max = std::min(times.batch_max, function->batch_max());
   at.slo_ms = flags.replay.slo_ms;
   at.gap_ms = flags.replay.gap_ms;
+  at.approximate = flags.replay.daemon.approximate;
   FRESHLINE_ASSIGN_OR_RETURN(
       const SliceRunOptions options,
       OptionsOf(at, flags.workload.seed, policy, workload->shape(),
-                {times.workers, std::chrono::microseconds(static_cast<int64_t>(
-                                    live.report.guard_us))}));
+                {times.workers,
+                 std::chrono::microseconds(
+                     static_cast<int64_t>(live.report.guard_us)),
+                 function->approximation()}));
   FRESHLINE_ASSIGN_OR_RETURN(
       SliceRun run, RunSlice(slice.shaped(), calibrated.times,
                              slice.prepared().models, options, slice.ranker()));

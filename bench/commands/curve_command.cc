@@ -57,11 +57,8 @@ absl::Status Learn(const Flags& flags) {
   const Slice& slice = prepared->slice;
   const ScoringTrace trace{prepared->clicks, slice.warm_up.size(),
                            slice.warm_up.size() + slice.queries.size()};
-  FRESHLINE_ASSIGN_OR_RETURN(
-      const std::shared_ptr<const featurize::ItemTable> table,
-      featurize::ItemTable::Open(flags.workload.tables + "/items.fltab", 0));
   StateRanker ranker(trace, workload->pool(), prepared->set, prepared->models,
-                     table, ScoreOptions{});
+                     workload->book(), ScoreOptions{});
   Say(absl::StrFormat("%d scored queries, without their newest 1 to %d clicks",
                       prepared->set.scored, flags.loss.missing_max));
   const Ranks& fresh = prepared->models[static_cast<size_t>(ModelRow::kFresh)];

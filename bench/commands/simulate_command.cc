@@ -42,6 +42,7 @@ struct Flags {
   double gap_ms = 0;
   double guard_ms = 2;
   std::string metric;
+  bool approximate = false;
   TimesOptions times;
   std::string study;
   bool dry_run = false;
@@ -96,18 +97,20 @@ absl::Status SimulateSeed(const Flags& flags,
                         load, superpose));
     FRESHLINE_ASSIGN_OR_RETURN(const PreparedSlice* prepared,
                                workload->Prepare(superpose));
-    SimulatedSlice slice(*prepared, workload->pool(), function, ScoreOptions{});
+    SimulatedSlice slice(*prepared, *workload, function, ScoreOptions{});
     for (const double slo_ms : flags.slos_ms) {
       for (const schedule::PolicyConfig& policy : policies) {
         Condition at;
         at.metric = flags.metric;
         at.gap_ms = flags.gap_ms;
+        at.approximate = flags.approximate;
         at.batch_max = std::min(flags.times.batch_max, function.batch_max());
         at.slo_ms = slo_ms;
         FRESHLINE_ASSIGN_OR_RETURN(
             const SliceRunOptions options,
             OptionsOf(at, workload->options().seed, policy, workload->shape(),
-                      {flags.times.workers, base::FromMillis(flags.guard_ms)}));
+                      {flags.times.workers, base::FromMillis(flags.guard_ms),
+                       function.approximation()}));
         FRESHLINE_ASSIGN_OR_RETURN(
             RunReport run,
             SimulateOne(*workload, load, superpose, calibrated.times, options,
@@ -161,10 +164,11 @@ absl::Status Simulate(const Invocation& call, Flags flags) {
                           "next_items"));
   std::vector<RunReport> runs;
   std::optional<Calibrated> calibrated;
+  const auto book = std::make_shared<ListBook>(function->table());
   for (const uint64_t seed : flags.seeds) {
     flags.workload.seed = seed;
     FRESHLINE_ASSIGN_OR_RETURN(const std::unique_ptr<Workload> workload,
-                               LoadWorkload(flags.workload));
+                               LoadWorkload(flags.workload, book));
     if (!calibrated.has_value()) {
       FRESHLINE_ASSIGN_OR_RETURN(calibrated,
                                  Calibrate(*workload, *function, flags.times));
@@ -242,6 +246,9 @@ void AddSimulate(CLI::App* app, const Invocation& call, Run* run) {
                   "curve:FILE, learned (from outcomes that callers report, "
                   "whether the next click was in their list), learned:FILE "
                   "or sql:EXPRESSION; docs/staleness.md");
+  sub->add_flag("--approximate", f->approximate,
+                "Stale answers are approximated, as the definitions say, "
+                "under every policy");
   sub->add_option("--workers", f->times.workers,
                   "Virtual workers; so many threads "
                   "are timed at once")

@@ -218,14 +218,14 @@ double BatchSpeedup(const std::vector<base::JobShape>& shapes,
 }  // namespace
 
 SimulatedSlice::SimulatedSlice(const PreparedSlice& prepared,
-                               const StringPool& pool,
+                               const Workload& workload,
                                const SliceFunction& function,
                                const ScoreOptions& options)
     : prepared_(prepared),
-      shapes_(ShapesOf(function, View(pool))),
-      shaped_{View(pool), shapes_, prepared.slice.storm},
-      ranker_(shaped_.view.trace, pool, prepared.set, prepared.models,
-              function.table(), options) {}
+      shapes_(ShapesOf(function, View(workload.pool()))),
+      shaped_{View(workload.pool()), shapes_, prepared.slice.storm},
+      ranker_(shaped_.view.trace, workload.pool(), prepared.set,
+              prepared.models, workload.book(), options) {}
 
 SliceView SimulatedSlice::View(const StringPool& pool) const {
   const Slice& slice = prepared_.slice;

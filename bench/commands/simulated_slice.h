@@ -22,7 +22,7 @@ namespace freshline::bench {
 class SimulatedSlice {
  public:
   // All arguments outlive it.
-  SimulatedSlice(const PreparedSlice& prepared, const StringPool& pool,
+  SimulatedSlice(const PreparedSlice& prepared, const Workload& workload,
                  const SliceFunction& function, const ScoreOptions& options);
 
   const ShapedSlice& shaped() const { return shaped_; }

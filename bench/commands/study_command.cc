@@ -53,6 +53,7 @@ StudyChoices ChoicesOf(const SliceFunction& function,
   }
   choices.metrics = {"pending", "age", "learned"};
   choices.batch_max = std::min<uint32_t>(16, function.batch_max());
+  choices.approximate = function.approximation().has_value();
   return choices;
 }
 
@@ -112,7 +113,8 @@ class TraceBench final : public StudyBench {
             " ", flags.workload.slice_seconds, "s table ",
             StampOf(flags.workload.tables + "/items.fltab"), " definitions ",
             DigestOfFile(flags.definitions), " times ", calibrated.digest,
-            " workers ", flags.times.workers)) {}
+            " workers ", flags.times.workers)),
+        book_(std::make_shared<ListBook>(function.table())) {}
 
   std::string SliceFingerprint(const StudyCell& cell) const override {
     return absl::StrFormat("%s seed %d workload %s load %.17g", inputs_,
@@ -142,6 +144,8 @@ class TraceBench final : public StudyBench {
   const SliceFunction& function_;
   const Calibrated& calibrated_;
   const std::string inputs_;
+  // Of all slices, which are of the same clicks.
+  const std::shared_ptr<ListBook> book_;
   base::Mutex mu_;
   // The most recently used first.
   using TraceKey = std::pair<uint64_t, std::string>;  // seed and workload
@@ -157,7 +161,7 @@ class TraceSlice final : public StudySlice {
       : bench_(bench),
         trace_(std::move(trace)),
         prepared_(std::move(prepared)),
-        slice_(*prepared_, trace_->workload->pool(), function, options) {
+        slice_(*prepared_, *trace_->workload, function, options) {
     const auto row = [&](ModelRow r) -> const Ranks& {
       return prepared_->models[static_cast<size_t>(r)];
     };
@@ -191,7 +195,7 @@ absl::StatusOr<std::shared_ptr<const LoadedTrace>> TraceBench::TraceOf(
   options.seed = cell.seed;
   options.workload = FittedTo(options.slice_seconds, cell.at.workload);
   auto trace = std::make_shared<LoadedTrace>();
-  FRESHLINE_ASSIGN_OR_RETURN(trace->workload, Workload::Load(options));
+  FRESHLINE_ASSIGN_OR_RETURN(trace->workload, Workload::Load(options, book_));
   FRESHLINE_ASSIGN_OR_RETURN(
       trace->rows_per_second,
       RowsPerSecond(*trace->workload, function_, calibrated_.times,
@@ -224,7 +228,8 @@ absl::StatusOr<StudyRun> TraceBench::Run(const StudyCell& cell,
   FRESHLINE_ASSIGN_OR_RETURN(
       const SliceRunOptions options,
       OptionsOf(cell.at, cell.seed, policy, trace.workload->shape(),
-                {flags_.times.workers, base::FromMillis(flags_.guard_ms)}));
+                {flags_.times.workers, base::FromMillis(flags_.guard_ms),
+                 function_.approximation()}));
   FRESHLINE_ASSIGN_OR_RETURN(
       SliceRun run,
       RunSlice(slice->shaped(), calibrated_.times, slice->prepared().models,

@@ -36,9 +36,9 @@ void AddSliceFlag(CLI::App* sub, WorkloadOptions* options) {
 }
 
 absl::StatusOr<std::unique_ptr<Workload>> LoadWorkload(
-    const WorkloadOptions& options) {
+    const WorkloadOptions& options, std::shared_ptr<ListBook> book) {
   FRESHLINE_ASSIGN_OR_RETURN(std::unique_ptr<Workload> workload,
-                             Workload::Load(options));
+                             Workload::Load(options, std::move(book)));
   const ReadReport& read = workload->read_report();
   if (read.malformed > 0) {
     Say(absl::StrCat(read.malformed,

@@ -21,9 +21,10 @@ void AddTraceFlags(CLI::App* sub, WorkloadOptions* options);
 void AddSliceFlag(CLI::App* sub, WorkloadOptions* options);
 
 // Loads it, and says what a reader of the figures has to know: rows that were
-// skipped, a table that has seen the window, the rate.
+// skipped, a table that has seen the window, the rate. `book` as for
+// Workload::Load().
 absl::StatusOr<std::unique_ptr<Workload>> LoadWorkload(
-    const WorkloadOptions& options);
+    const WorkloadOptions& options, std::shared_ptr<ListBook> book = nullptr);
 
 // The call, the build and the machine.
 ReportHeader HeaderOf(const Invocation& call);

@@ -53,7 +53,7 @@ absl::StatusOr<TraceWindow> ResolveWindow(const std::string& trace,
 }
 
 absl::StatusOr<std::unique_ptr<Workload>> Workload::Load(
-    const WorkloadOptions& options) {
+    const WorkloadOptions& options, std::shared_ptr<ListBook> book) {
   auto workload = std::unique_ptr<Workload>(new Workload(options));
   FRESHLINE_ASSIGN_OR_RETURN(workload->shape_,
                              WorkloadShape::Parse(options.workload));
@@ -76,6 +76,9 @@ absl::StatusOr<std::unique_ptr<Workload>> Workload::Load(
   FRESHLINE_ASSIGN_OR_RETURN(
       workload->table_,
       featurize::ItemTable::Open(options.tables + "/items.fltab", 0));
+  workload->book_ = book != nullptr
+                        ? std::move(book)
+                        : std::make_shared<ListBook>(workload->table_);
   const int64_t window_seconds = (window.end_us - window.start_us) / kSecond;
   workload->slice_seconds_ =
       options.slice_seconds == 0
@@ -137,7 +140,8 @@ absl::StatusOr<std::unique_ptr<PreparedSlice>> Workload::Score(
   const ScoringTrace trace{prepared->clicks, slice.warm_up.size(),
                            slice.warm_up.size() + slice.queries.size()};
   FRESHLINE_ASSIGN_OR_RETURN(prepared->set, FindTruths(trace));
-  prepared->models = RankModels(trace, pool_, prepared->set, table_, options);
+  prepared->models =
+      RankModels(trace, pool_, prepared->set, book_.get(), options);
   return prepared;
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "bench/score/list_book.h"
 #include "bench/score/models.h"
 #include "bench/score/queries.h"
 #include "bench/trace/click.h"
@@ -47,10 +48,12 @@ class Workload {
  public:
   // Returns: the errors of reading; INVALID_ARGUMENT for a window that cannot
   // be parsed or holds nothing.
+  // `book` is of the same table, and others may share it; null: its own.
   static absl::StatusOr<std::unique_ptr<Workload>> Load(
-      const WorkloadOptions& options);
+      const WorkloadOptions& options, std::shared_ptr<ListBook> book = nullptr);
 
-  // Cost: scoring takes about 0.2 ms per query and thread, once per factor.
+  // Cost: scoring takes about 0.2 ms per list that the book does not have yet,
+  // and thread, once per factor.
   absl::StatusOr<const PreparedSlice*> Prepare(double superpose);
 
   // The same, kept by the caller. Thread-safe.
@@ -67,6 +70,7 @@ class Workload {
   const StringPool& pool() const { return pool_; }
   const ReadReport& read_report() const { return read_report_; }
   const featurize::ItemTable& table() const { return *table_; }
+  ListBook* book() const { return book_.get(); }
   TraceWindow window() const { return window_; }
   int64_t slice_seconds() const { return slice_seconds_; }
   const std::string& sha256() const { return sha256_; }
@@ -89,6 +93,7 @@ class Workload {
   ReadReport read_report_;
   std::vector<Click> clicks_;
   std::shared_ptr<const featurize::ItemTable> table_;
+  std::shared_ptr<ListBook> book_;
   TraceWindow window_;
   std::optional<int64_t> trained_until_us_;
   int64_t slice_seconds_ = 0;

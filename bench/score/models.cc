@@ -18,8 +18,6 @@ using featurize::RankedItem;
 using featurize::RankedList;
 using featurize::Recommender;
 
-constexpr size_t kUsersMax = 16;
-
 // One use of the full model's list on a state: by that query, in that row.
 struct Use {
   uint32_t user = 0;
@@ -46,20 +44,25 @@ void DropFillers(RankedList* list) {
 class ModelRanker {
  public:
   ModelRanker(const ScoringTrace& trace, const StringPool& pool,
-              const QuerySet& set,
-              std::shared_ptr<const featurize::ItemTable> table,
-              const ScoreOptions& options)
+              const QuerySet& set, ListBook* book, const ScoreOptions& options)
       : trace_(trace),
         pool_(pool),
         set_(set),
         options_(options),
-        recommender_(std::move(table)) {
+        book_(book),
+        recommender_(book->recommender()) {
     for (Ranks& ranks : ranks_) ranks.assign(set.queries.size(), 0);
   }
 
   std::array<Ranks, kModelRows> Run() {
     ListUses();
     recommender_.Popular(kListTop, &popular_);
+    if (options_.full_model) {
+      lists_ = book_->Find(
+          states_.size(),
+          [this](size_t i, std::vector<ClickedItem>* out) { Clicks(i, out); },
+          options_.threads);
+    }
     std::vector<std::thread> threads;
     for (int i = 1; i < options_.threads; ++i) {
       threads.emplace_back([this] { Work(); });
@@ -97,43 +100,38 @@ class ModelRanker {
     }
   }
 
+  // Of a state.
+  void Clicks(size_t state, std::vector<ClickedItem>* out) const {
+    const Use& use = uses_[states_[state].begin];
+    ListClicks(trace_, pool_, set_, {use.user, use.prefix},
+               options_.last_events, out);
+  }
+
   void Work() {
     const std::unique_ptr<featurize::Scratch> scratch =
-        recommender_.MakeScratch(kUsersMax);
-    std::vector<std::vector<ClickedItem>> clicks(kUsersMax);
-    std::vector<RankedList> lists(kUsersMax);
+        recommender_.MakeScratch(1);
+    constexpr size_t kStates = 64;
     while (true) {
       // Relaxed: only the number matters; join() publishes the ranks.
       const size_t begin =
-          next_state_.fetch_add(kUsersMax, std::memory_order_relaxed);
+          next_state_.fetch_add(kStates, std::memory_order_relaxed);
       if (begin >= states_.size()) return;
-      const size_t n = std::min(kUsersMax, states_.size() - begin);
-      std::vector<featurize::Clicks> users;
-      for (size_t i = 0; i < n; ++i) {
-        const Use& use = uses_[states_[begin + i].begin];
-        ListClicks(trace_, pool_, set_, {use.user, use.prefix},
-                   options_.last_events, &clicks[i]);
-        users.emplace_back(clicks[i]);
-      }
-      if (options_.full_model) {
-        recommender_.Recommend(users, kListTop, scratch.get(),
-                               std::span(lists).first(n));
-      }
-      for (size_t i = 0; i < n; ++i) {
-        RankState(states_[begin + i], clicks[i], lists[i], scratch.get());
-      }
+      const size_t end = std::min(begin + kStates, states_.size());
+      for (size_t i = begin; i < end; ++i) RankState(i, scratch.get());
     }
   }
 
-  void RankState(const State& state, featurize::Clicks clicks,
-                 const RankedList& full, featurize::Scratch* scratch) {
-    for (size_t i = state.begin; i < state.end; ++i) {
+  void RankState(size_t state, featurize::Scratch* scratch) {
+    std::vector<ClickedItem> clicks;
+    for (size_t i = states_[state].begin; i < states_[state].end; ++i) {
       const Use& use = uses_[i];
       const int64_t truth = set_.queries[use.query].truth;
-      ranks(use.row)[use.query] = PessimisticRank(full, truth);
-      if (use.row == ModelRow::kFresh) {
-        RankCheap(use.query, truth, clicks, scratch);
+      if (options_.full_model) {
+        ranks(use.row)[use.query] = lists_[state]->RankOf(truth);
       }
+      if (use.row != ModelRow::kFresh) continue;
+      if (clicks.empty()) Clicks(state, &clicks);
+      RankCheap(use.query, truth, clicks, scratch);
     }
   }
 
@@ -156,10 +154,12 @@ class ModelRanker {
   const StringPool& pool_;
   const QuerySet& set_;
   const ScoreOptions options_;
-  const Recommender recommender_;
+  ListBook* const book_;
+  const Recommender& recommender_;
   RankedList popular_;
-  std::vector<Use> uses_;      // by (user, prefix)
-  std::vector<State> states_;  // in that order
+  std::vector<Use> uses_;                     // by (user, prefix)
+  std::vector<State> states_;                 // in that order
+  std::vector<const ListBook::List*> lists_;  // of them
   std::atomic<size_t> next_state_{0};
   std::array<Ranks, kModelRows> ranks_;  // threads write different elements
 };
@@ -190,11 +190,11 @@ absl::string_view ModelRowName(ModelRow row) {
   return "";
 }
 
-std::array<Ranks, kModelRows> RankModels(
-    const ScoringTrace& trace, const StringPool& pool, const QuerySet& set,
-    std::shared_ptr<const featurize::ItemTable> table,
-    const ScoreOptions& options) {
-  return ModelRanker(trace, pool, set, std::move(table), options).Run();
+std::array<Ranks, kModelRows> RankModels(const ScoringTrace& trace,
+                                         const StringPool& pool,
+                                         const QuerySet& set, ListBook* book,
+                                         const ScoreOptions& options) {
+  return ModelRanker(trace, pool, set, book, options).Run();
 }
 
 Ranks RankServed(const QuerySet& set, std::span<const ServedList> served,

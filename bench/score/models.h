@@ -4,21 +4,17 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "bench/score/list_book.h"
 #include "bench/score/queries.h"
-#include "featurize/item_table.h"
-#include "featurize/recommend.h"
 
 // What models would have answered, computed after a replay so that scoring
 // steals no time from it.
 
 namespace freshline::bench {
-
-inline constexpr size_t kListLength = 20;
 
 // A model and the state of the user that it sees.
 enum class ModelRow : uint8_t {
@@ -54,14 +50,13 @@ struct ScoreOptions {
 };
 
 // Ranks of every model on every query. Where the truth ties with others it
-// gets the worst place among them, beyond the list too. States that queries
-// share are computed once, 16 at a time in one pass over the table.
+// gets the worst place among them, beyond the list too. The full model's lists
+// are those of `book`, which computes what it does not have yet.
 // The clicks' strings are in `pool`. Deterministic, whatever the threads.
-// Cost: about 0.2 ms per scored query and thread for 400,000 rows.
-std::array<Ranks, kModelRows> RankModels(
-    const ScoringTrace& trace, const StringPool& pool, const QuerySet& set,
-    std::shared_ptr<const featurize::ItemTable> table,
-    const ScoreOptions& options);
+std::array<Ranks, kModelRows> RankModels(const ScoringTrace& trace,
+                                         const StringPool& pool,
+                                         const QuerySet& set, ListBook* book,
+                                         const ScoreOptions& options);
 
 // What one query was answered with, as logged by the client.
 struct ServedList {

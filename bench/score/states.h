@@ -6,17 +6,13 @@
 #include <utility>
 #include <vector>
 
-#include "bench/score/models.h"
 #include "bench/score/queries.h"
 #include "bench/trace/click.h"
 #include "featurize/recommend.h"
 
-// States of users as the models see them, and places in what they answer.
+// States of users as the models see them.
 
 namespace freshline::bench {
-
-// One longer than what is served shows a tie at the cut.
-inline constexpr size_t kListTop = kListLength + 1;
 
 // A user with the first `prefix` clicks of the user's timeline.
 struct UserState {
@@ -35,9 +31,5 @@ struct UserState {
 void ListClicks(const ScoringTrace& trace, const StringPool& pool,
                 const QuerySet& set, UserState state, uint32_t last_events,
                 std::vector<featurize::ClickedItem>* out);
-
-// The place of `truth` in `list`, the worst among those of its score; 0 beyond
-// kListLength.
-uint8_t PessimisticRank(const featurize::RankedList& list, int64_t truth);
 
 }  // namespace freshline::bench

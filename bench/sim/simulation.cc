@@ -225,7 +225,9 @@ void Simulation::Take(const SimArrival& arrival) {
   need.want = row.newest;
   need.cold = row.seen == 0;
   need.levels.push_back(
-      {base::Fidelity::kFull, GainOf(row, arrival.value), arrival.shape});
+      {base::Fidelity::kFull,
+       options_.waiting_gain_share * GainOf(row, arrival.value),
+       arrival.shape});
   const TicketId id{next_ticket_++};
   waiting_[id] = query;
   policy_->Arrive({id, arrival.flow, now_ + slo - options_.guard, {&need, 1}},

@@ -98,6 +98,9 @@ struct SimOptions {
   // told to the row's regret and to the metric, where it learns, as the
   // daemon's ReportOutcome does.
   std::function<double(uint64_t number, uint64_t seen)> loss_of;
+  // Share of its gain that is left to a row which an approximation stands in
+  // for while its query waits.
+  double waiting_gain_share = 1;
   // Runs of each shape and batch size that the estimator is seeded with.
   uint32_t profile_runs = 20;
   std::vector<base::JobShape> profile_shapes;

@@ -63,7 +63,8 @@ absl::StatusOr<std::vector<StudyCell>> CellsOf(
 
 // The names that PlanStudy() knows.
 //   quick  every policy over four loads and three SLOs, two seeds of 10 s;
-//          ours and the baselines batched, and by every staleness metric;
+//          ours and the baselines batched, by every staleness metric, and
+//          with approximate levels;
 //          every policy with queries 1 s after their clicks; one seed of ours,
 //          the baselines and the ablation on every other workload
 //   full   every policy over seven loads and three SLOs, five seeds of 60 s;

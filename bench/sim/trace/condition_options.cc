@@ -13,12 +13,13 @@ absl::StatusOr<SliceRunOptions> OptionsOf(const Condition& at, uint64_t seed,
                                           const schedule::PolicyConfig& policy,
                                           const WorkloadShape& shape,
                                           const RunSettings& settings) {
-  if (at.approximate) {
+  if (at.approximate && !settings.approximation) {
     return absl::InvalidArgumentError(
-        "approximate answers are not simulated: run them live, with compare "
-        "--approximate");
+        "approximate: the feature group declares no approximation: name "
+        "definitions where it does");
   }
   SliceRunOptions options;
+  if (at.approximate) options.approximate = settings.approximation;
   options.policy = policy;
   options.workers = settings.workers;
   options.guard = settings.guard;

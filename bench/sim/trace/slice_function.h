@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -76,6 +77,11 @@ class SliceFunction {
 
   const std::string& name() const { return group().name; }
   uint32_t batch_max() const { return group().batch_max; }
+  // What its group's approximation is worth; nullopt where it has none.
+  std::optional<double> approximation() const {
+    const auto& approximate = group().approximate;
+    return approximate ? std::optional(approximate->value) : std::nullopt;
+  }
   const std::shared_ptr<const featurize::ItemTable>& table() const {
     return table_;
   }

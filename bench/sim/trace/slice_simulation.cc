@@ -105,6 +105,11 @@ absl::Status Check(const SliceRunOptions& options) {
     return wrong(absl::StrCat("gap: ", base::ToMillis(options.gap),
                               " ms is not in [0, 60000]"));
   }
+  if (options.approximate &&
+      !(*options.approximate >= 0 && *options.approximate < 1)) {
+    return wrong(absl::StrCat("approximate: ", *options.approximate,
+                              " is not in [0, 1)"));
+  }
   return schedule::ValidatePolicyConfig(options.policy);
 }
 
@@ -126,6 +131,7 @@ SimOptions SimOptionsOf(const ShapedSlice& slice,
     sim.profile_shapes.push_back({kGroup, events, std::min(events, 4U)});
   }
   sim.warm_rows = WarmRowsOf(slice.view);
+  sim.waiting_gain_share = 1 - options.approximate.value_or(0);
   sim.keep_outcomes = true;
   sim.seed = options.seed;
   return sim;
@@ -160,7 +166,8 @@ class ReportedLosses {
   std::vector<Ranks> ranks_;  // by missing
 };
 
-void FillServed(const SimResult& result, const QuerySet& set, RunReport* r) {
+void FillServed(const SimResult& result, const QuerySet& set, bool approximate,
+                RunReport* r) {
   r->queries = result.queries;
   r->violations = result.late + (result.queries - result.answered);
   r->violation_episodes = r->violations;
@@ -180,7 +187,9 @@ void FillServed(const SimResult& result, const QuerySet& set, RunReport* r) {
   for (size_t i = 0; i < result.outcomes.size(); ++i) {
     const SimOutcome& outcome = result.outcomes[i];
     const bool cold = outcome.seen == 0;
-    ++r->obtained[NameOf(cold ? Obtained::kDefaultCold : outcome.how)];
+    const Obtained stored = cold ? Obtained::kDefaultCold : outcome.how;
+    ++r->obtained[NameOf(approximate && !outcome.fresh ? Obtained::kApproximated
+                                                       : stored)];
     if (!cold) age_us.Record(outcome.age.count() / 1000);
     const double worth = 1.0 / set.queries[i].fresh;
     value += worth;
@@ -417,9 +426,18 @@ absl::StatusOr<SliceRun> RunSlice(const ShapedSlice& slice,
   r.guard_us = base::ToMicros(sim.guard);
   r.workers = options.workers;
   r.batch_max = options.batch_max;
+  r.approximate = options.approximate.has_value();
   run.ranks = ranker->Rank(served);
+  if (r.approximate) {
+    const Ranks& cheap = models[static_cast<size_t>(ModelRow::kCheap)];
+    for (size_t i = 0; i < served.size(); ++i) {
+      if (served[i].in_time && !result.outcomes[i].fresh) {
+        run.ranks[i] = cheap[i];
+      }
+    }
+  }
   r.quality = QualityOf(set, models, run.ranks);
-  FillServed(result, set, &r);
+  FillServed(result, set, r.approximate, &r);
   r.jain = JainOf(slice, times, options, result.policy.flow_service);
   r.quality.value_bound = ValueBound(slice, times, options);
   run.actions_hash = result.actions_hash;

@@ -96,6 +96,10 @@ struct SliceRunOptions {
   // Costs the ranks of rows that lack up to kReportedMissing clicks, once for
   // all runs with one ranker.
   bool reports = false;
+  // Stale answers are those of the cheap model (ModelRow::kCheap), which is
+  // made of every click while answering: what such an answer is worth to the
+  // scheduler, as a share of a fresh one. Not set: what was stored.
+  std::optional<double> approximate;
 };
 
 // Of rows that lack more clicks, the loss is that of so many.

@@ -21,20 +21,22 @@ struct Cell {
   Condition at;
   uint64_t seed = 1;
   const char* policy = "slo_aware";
+  RunSettings settings{2, std::chrono::milliseconds(2), 0.6};
 };
 
 absl::StatusOr<SliceRunOptions> Options(const Cell& cell) {
   const auto shape = WorkloadShape::Parse(cell.at.workload);
   if (!shape.ok()) return shape.status();
   return OptionsOf(cell.at, cell.seed, *schedule::FindPolicy(cell.policy),
-                   *shape, {2, std::chrono::milliseconds(2)});
+                   *shape, cell.settings);
 }
 
 // All that a run can tell apart of two options.
 std::string Text(const SliceRunOptions& o) {
-  std::string text = absl::StrFormat("%s %d %d %d %d %d %d", o.policy.name,
-                                     o.workers, o.batch_max, o.slo.count(),
-                                     o.gap.count(), o.seed, o.reports ? 1 : 0);
+  std::string text =
+      absl::StrFormat("%s %d %d %d %d %d %d %g", o.policy.name, o.workers,
+                      o.batch_max, o.slo.count(), o.gap.count(), o.seed,
+                      o.reports ? 1 : 0, o.approximate.value_or(-1));
   for (uint32_t pending = 1; pending < 4; ++pending) {
     const staleness::RowSignals row{pending, 5, std::chrono::seconds(40)};
     absl::StrAppend(&text, " ",
@@ -54,7 +56,7 @@ std::string Text(const SliceRunOptions& o) {
 TEST(ConditionOptionsTest, EveryAxisChangesTheRun) {
   Cell first;
   first.at.slo_ms = 30;
-  std::vector<Cell> cells(10, first);
+  std::vector<Cell> cells(11, first);
   cells[1].at.slo_ms = 50;
   cells[2].at.gap_ms = 100;
   cells[3].at.batch_max = 16;
@@ -64,6 +66,7 @@ TEST(ConditionOptionsTest, EveryAxisChangesTheRun) {
   cells[7].seed = 2;
   cells[8].at.metric = "sql:pending * 2.0";
   cells[9].at.metric = "learned";
+  cells[10].at.approximate = true;
   for (const NamedWorkload& workload : NamedWorkloads()) {
     if (workload.kind != WorkloadKind::kGap &&
         workload.kind != WorkloadKind::kNoisyTenant &&
@@ -75,7 +78,7 @@ TEST(ConditionOptionsTest, EveryAxisChangesTheRun) {
     if (workload.kind == WorkloadKind::kGap) cell.at.workload += ":ms=200";
     cells.push_back(cell);
   }
-  ASSERT_EQ(cells.size(), 13U);
+  ASSERT_EQ(cells.size(), 14U);
   std::set<std::string> texts;
   for (const Cell& cell : cells) {
     const auto options = Options(cell);
@@ -101,6 +104,8 @@ TEST(ConditionOptionsTest, RefusesWhatCannotBeRun) {
                                             HasSubstr("agee")));
   cell.at.metric.clear();
   cell.at.approximate = true;
+  EXPECT_THAT(Options(cell), test::IsOk());
+  cell.settings.approximation.reset();
   EXPECT_THAT(Options(cell), test::StatusIs(absl::StatusCode::kInvalidArgument,
                                             HasSubstr("approximate")));
 }

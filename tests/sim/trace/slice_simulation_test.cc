@@ -40,9 +40,10 @@ class SliceSimulationTest : public WalkedSlice {
   SliceSimulationTest() {
     function_ = *Load("next_items");
     shapes_ = ShapesOf(*function_, View());
-    models_ = RankModels(trace_, pool_, set_, function_->table(), {});
+    book_ = std::make_unique<ListBook>(function_->table());
+    models_ = RankModels(trace_, pool_, set_, book_.get(), {});
     ranker_ = std::make_unique<StateRanker>(trace_, pool_, set_, models_,
-                                            function_->table(), ScoreOptions{});
+                                            book_.get(), ScoreOptions{});
   }
   static SliceRunOptions Options(const char* policy) {
     SliceRunOptions options;
@@ -59,6 +60,7 @@ class SliceSimulationTest : public WalkedSlice {
 
   std::unique_ptr<SliceFunction> function_;
   std::vector<base::JobShape> shapes_;
+  std::unique_ptr<ListBook> book_;
   std::array<Ranks, kModelRows> models_;
   std::unique_ptr<StateRanker> ranker_;
 };
@@ -95,12 +97,37 @@ TEST_F(SliceSimulationTest, EagerFifoAnswersAtOnceWithTheClickBefore) {
   EXPECT_EQ(r.guard_us, 0);
   QuerySet before = set_;
   for (Query& q : before.queries) q.fresh -= 1;
-  const auto models = RankModels(trace_, pool_, before, function_->table(), {});
+  const auto models = RankModels(trace_, pool_, before, book_.get(), {});
   const Quality expected =
       Summarise(before, models[static_cast<size_t>(ModelRow::kFresh)]);
   EXPECT_EQ(r.quality.hr20, expected.hr20);
   EXPECT_EQ(r.quality.mrr20, expected.mrr20);
   EXPECT_EQ(r.quality.ndcg20, expected.ndcg20);
+}
+
+TEST_F(SliceSimulationTest, ApproximatesWhatIsNotFresh) {
+  const Quality cheap =
+      Summarise(set_, models_[static_cast<size_t>(ModelRow::kCheap)]);
+  SliceRunOptions options = Options("eager_fifo");
+  options.approximate = 0.75;
+  const RunReport eager = Run(options, 0.2).report;
+  EXPECT_TRUE(eager.approximate);
+  EXPECT_EQ(eager.obtained.at("APPROXIMATED"), eager.queries);
+  EXPECT_EQ(eager.fraction_fresh, 0);
+  EXPECT_EQ(eager.quality.hr20, cheap.hr20);
+  // Between the cheap model and the fresh one, by how many are fresh.
+  options.policy = *schedule::FindPolicy("slo_aware");
+  const RunReport some = Run(options, 4).report;
+  EXPECT_GT(some.obtained.at("APPROXIMATED"), 0U);
+  EXPECT_EQ(some.obtained.at("APPROXIMATED") + some.obtained.at("REFRESHED"),
+            some.queries);
+  EXPECT_GE(some.quality.hr20,
+            std::min(cheap.hr20, some.quality.hr20_infinite));
+  options.approximate = 1;
+  EXPECT_THAT(RunSlice(slice(), ProfiledTimes(RowsOf(1)), models_, options,
+                       ranker_.get()),
+              test::StatusIs(absl::StatusCode::kInvalidArgument,
+                             testing::HasSubstr("approximate")));
 }
 
 TEST_F(SliceSimulationTest, AGapOfASecondIsEnoughForEagerFifo) {

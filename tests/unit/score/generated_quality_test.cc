@@ -63,7 +63,8 @@ class GeneratedTrace {
     EXPECT_THAT(table, test::IsOk());
     ScoreOptions options;
     options.full_model = full_model;
-    return RankModels(trace_, pool_, set, *table, options);
+    ListBook book(*table);
+    return RankModels(trace_, pool_, set, &book, options);
   }
 
  private:

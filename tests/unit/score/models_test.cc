@@ -34,11 +34,11 @@ class ModelsTest : public ::testing::Test {
 TEST_F(ModelsTest, RowsStandInTheirOrderOnAPredictableTrace) {
   Walk(1);
   const size_t begin = clicks_.size() / 2;
-  const auto table = test::TrainTable(std::span(clicks_).first(begin), pool_);
+  ListBook book(test::TrainTable(std::span(clicks_).first(begin), pool_));
   const ScoringTrace trace = {clicks_, begin, clicks_.size()};
   const auto set = FindTruths(trace);
   ASSERT_THAT(set, test::IsOk());
-  ranks_ = RankModels(trace, pool_, *set, table, {});
+  ranks_ = RankModels(trace, pool_, *set, &book, {});
   EXPECT_GT(HitRate(*set, ModelRow::kFresh), 0.6);
   EXPECT_GT(HitRate(*set, ModelRow::kFresh),
             HitRate(*set, ModelRow::kNever) + 0.2);
@@ -54,6 +54,7 @@ TEST_F(ModelsTest, DoesNotDependOnThreads) {
   Walk(2);
   const size_t begin = clicks_.size() / 2;
   const auto table = test::TrainTable(std::span(clicks_).first(begin), pool_);
+  ListBook book(table);
   const ScoringTrace trace = {clicks_, begin, clicks_.size()};
   const auto set = FindTruths(trace);
   ASSERT_THAT(set, test::IsOk());
@@ -61,17 +62,18 @@ TEST_F(ModelsTest, DoesNotDependOnThreads) {
   one.threads = 1;
   ScoreOptions three;
   three.threads = 3;
-  EXPECT_EQ(RankModels(trace, pool_, *set, table, one),
-            RankModels(trace, pool_, *set, table, three));
+  ListBook other(table);
+  EXPECT_EQ(RankModels(trace, pool_, *set, &book, one),
+            RankModels(trace, pool_, *set, &other, three));
 }
 
 TEST_F(ModelsTest, AStateWithoutClicksIsAnsweredByPopularity) {
   Walk(3);
-  const auto table = test::TrainTable(clicks_, pool_);
+  ListBook book(test::TrainTable(clicks_, pool_));
   const ScoringTrace trace = {clicks_, 0, clicks_.size()};
   const auto set = FindTruths(trace);
   ASSERT_THAT(set, test::IsOk());
-  ranks_ = RankModels(trace, pool_, *set, table, {});
+  ranks_ = RankModels(trace, pool_, *set, &book, {});
   EXPECT_EQ(ranks_[static_cast<size_t>(ModelRow::kNever)],
             ranks_[static_cast<size_t>(ModelRow::kPopularity)]);
 }
@@ -87,12 +89,12 @@ TEST_F(ModelsTest, TiesCountAgainstTheModel) {
     click.item = i;
     clicks_.push_back(click);
   }
-  const auto table = test::TrainTable(clicks_, pool_);
+  ListBook book(test::TrainTable(clicks_, pool_));
   const ScoringTrace trace = {clicks_, 0, clicks_.size()};
   const auto set = FindTruths(trace);
   ASSERT_THAT(set, test::IsOk());
   EXPECT_EQ(set->scored, 15U);
-  ranks_ = RankModels(trace, pool_, *set, table, {});
+  ranks_ = RankModels(trace, pool_, *set, &book, {});
   EXPECT_EQ(HitRate(*set, ModelRow::kPopularity), 0);
 }
 
@@ -133,11 +135,11 @@ TEST(RealRowsTest, ReproducesTheTableOfTheRecipe) {
   };
   const ScoringTrace trace = {*clicks, index_of("2019-10-01 02:40:00"),
                               index_of("2019-10-01 02:50:00")};
-  const auto table =
-      test::TrainTable(std::span(*clicks).first(trace.queries_begin), pool);
+  ListBook book(
+      test::TrainTable(std::span(*clicks).first(trace.queries_begin), pool));
   const auto set = FindTruths(trace);
   ASSERT_THAT(set, test::IsOk());
-  const auto ranks = RankModels(trace, pool, *set, table, {});
+  const auto ranks = RankModels(trace, pool, *set, &book, {});
   const auto hit_rate = [&](ModelRow row) {
     return Summarise(*set, ranks[static_cast<size_t>(row)]).hr20;
   };

@@ -19,13 +19,14 @@ class StateRankerTest : public ::testing::Test {
   void Walk(uint64_t seed) {
     clicks_ = test::WalkAisles(seed, &pool_);
     const size_t begin = clicks_.size() / 2;
-    table_ = test::TrainTable(std::span(clicks_).first(begin), pool_);
+    book_ = std::make_unique<ListBook>(
+        test::TrainTable(std::span(clicks_).first(begin), pool_));
     trace_ = {clicks_, begin, clicks_.size()};
     set_ = *FindTruths(trace_);
-    models_ = RankModels(trace_, pool_, set_, table_, {});
+    models_ = RankModels(trace_, pool_, set_, book_.get(), {});
   }
   StateRanker MakeRanker() const {
-    return {trace_, pool_, set_, models_, table_, {}};
+    return {trace_, pool_, set_, models_, book_.get(), {}};
   }
   std::vector<ServedState> Served(Prefix Query::*prefix) const {
     std::vector<ServedState> served;
@@ -38,7 +39,7 @@ class StateRankerTest : public ::testing::Test {
 
   StringPool pool_;
   std::vector<Click> clicks_;
-  std::shared_ptr<const featurize::ItemTable> table_;
+  std::unique_ptr<ListBook> book_;
   ScoringTrace trace_;
   QuerySet set_;
   std::array<Ranks, kModelRows> models_;
@@ -51,7 +52,7 @@ TEST_F(StateRankerTest, AgreesWithTheRowsOfTheModelsWithoutComputing) {
   EXPECT_EQ(ranker.Rank(Served(&Query::never)), Row(ModelRow::kNever));
   EXPECT_EQ(ranker.Rank(Served(&Query::without_last)),
             Row(ModelRow::kWithoutLast));
-  EXPECT_EQ(ranker.states_computed(), 0U);
+  EXPECT_EQ(ranker.states_found(), 0U);
 }
 
 // A state of any prefix is answered as the full model would where that prefix
@@ -68,14 +69,14 @@ TEST_F(StateRankerTest, AgreesWithTheFullModelOnAnyPrefix) {
           1 + static_cast<Prefix>(rng.Below(other.timelines[q.user].size()));
       served.push_back({true, q.fresh});
     }
-    const auto models = RankModels(trace_, pool_, other, table_, {});
+    const auto models = RankModels(trace_, pool_, other, book_.get(), {});
     StateRanker ranker = MakeRanker();
     EXPECT_EQ(ranker.Rank(served),
               models[static_cast<size_t>(ModelRow::kFresh)]);
-    const size_t computed = ranker.states_computed();
+    const size_t computed = ranker.states_found();
     EXPECT_GT(computed, 100U);
     ranker.Rank(served);
-    EXPECT_EQ(ranker.states_computed(), computed);
+    EXPECT_EQ(ranker.states_found(), computed);
   }
 }
 

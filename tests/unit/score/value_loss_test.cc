@@ -23,12 +23,13 @@ class ValueLossTest : public ::testing::Test {
   void SetUp() override {
     clicks_ = test::WalkAisles(1, &pool_);
     const size_t begin = clicks_.size() / 2;
-    table_ = test::TrainTable(std::span(clicks_).first(begin), pool_);
+    book_ = std::make_unique<ListBook>(
+        test::TrainTable(std::span(clicks_).first(begin), pool_));
     trace_ = {clicks_, begin, clicks_.size()};
     set_ = *FindTruths(trace_);
-    models_ = RankModels(trace_, pool_, set_, table_, {});
+    models_ = RankModels(trace_, pool_, set_, book_.get(), {});
     ranker_ = std::make_unique<StateRanker>(trace_, pool_, set_, models_,
-                                            table_, ScoreOptions{});
+                                            book_.get(), ScoreOptions{});
     options_.queries_min = 10;
   }
   const Ranks& Fresh() const {
@@ -37,7 +38,7 @@ class ValueLossTest : public ::testing::Test {
 
   StringPool pool_;
   std::vector<Click> clicks_;
-  std::shared_ptr<const featurize::ItemTable> table_;
+  std::unique_ptr<ListBook> book_;
   ScoringTrace trace_;
   QuerySet set_;
   std::array<Ranks, kModelRows> models_;

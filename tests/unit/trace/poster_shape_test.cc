@@ -84,8 +84,9 @@ std::array<double, kModelRows> HitRates(
   const ScoringTrace scoring{clicks, trace.window_begin, clicks.size()};
   const auto set = FindTruths(scoring);
   EXPECT_THAT(set, test::IsOk());
+  ListBook book(*open);
   const auto ranks =
-      RankModels(scoring, trace.pool, *set, *open, ScoreOptions());
+      RankModels(scoring, trace.pool, *set, &book, ScoreOptions());
   std::array<double, kModelRows> rates{};
   for (size_t i = 0; i < kModelRows; ++i) {
     rates[i] = Summarise(*set, ranks[i]).hr20;
