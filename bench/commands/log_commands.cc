@@ -81,6 +81,7 @@ struct WhatIfFlags {
   std::vector<double> slos_ms;
   std::vector<uint32_t> batches;
   double guard_shift_ms = 0;
+  std::vector<double> budgets_ppm;
   double skip_s = 0;
   double last_s = 0;
   std::string json;
@@ -221,6 +222,10 @@ absl::StatusOr<std::vector<Asked>> Combine(const WhatIfFlags& flags) {
     s->batch_max = flags.batches[i];
     return absl::StrCat("batches of ", flags.batches[i]);
   });
+  widen(flags.budgets_ppm.size(), [&](size_t i, WhatIfSettings* s) {
+    s->budget = flags.budgets_ppm[i] / 1e6;
+    return absl::StrCat("budget ", flags.budgets_ppm[i], " ppm");
+  });
   const double shift_ms[] = {flags.guard_shift_ms};
   widen(flags.guard_shift_ms != 0 ? 1 : 0, [&](size_t i, WhatIfSettings* s) {
     s->guard_shift = base::FromMillis(shift_ms[i]);
@@ -306,6 +311,10 @@ void AddWhatIf(CLI::App* app, const Invocation& call, Run* run) {
   sub->add_option("--slo", f->slos_ms, "Milliseconds, of every service")
       ->delimiter(',');
   sub->add_option("--batch", f->batches, "Rows computed together, at most")
+      ->delimiter(',');
+  sub->add_option("--budget", f->budgets_ppm,
+                  "Late answers in a million (violation_budget_ppm): answers "
+                  "leave earlier or later, as the recorded overshoots say")
       ->delimiter(',');
   sub->add_option("--guard-shift", f->guard_shift_ms,
                   "Milliseconds that answers leave earlier than recorded");

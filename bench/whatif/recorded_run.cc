@@ -69,6 +69,21 @@ class Loader {
     std::vector<std::pair<base::RowId, double>> gains;
   };
 
+  struct Started {
+    MonoTime at;
+    Duration ran{};  // RunTime() then
+  };
+
+  // Of all jobs together, until `now`.
+  Duration RunTime(MonoTime now) const {
+    return ran_ + (now - ran_at_) * running_;
+  }
+  void Count(MonoTime now, int jobs) {
+    ran_ = RunTime(now);
+    ran_at_ = now;
+    running_ += jobs;
+  }
+
   RecordedRun::Input& Input(const RecordedCall& call,
                             RecordedRun::Input::Kind kind) {
     RecordedRun::Input& input = run_->inputs.emplace_back();
@@ -106,6 +121,7 @@ class Loader {
                               call.worker, {},         is_seed};
     (is_seed ? run_->seeds : run_->runs).push_back(run);
     if (is_seed) return;
+    run_->others.push_back(-1);
     last_run_ = call.time;
     if (counts_) run_->outcome.busy += call.time;
   }
@@ -113,10 +129,18 @@ class Loader {
   void TakeDone(const RecordedCall& call) {
     const auto started = started_.find(call.job);
     if (started != started_.end()) {
+      const Duration took = call.now - started->second.at;
       if (last_run_) {
-        run_->overheads.push_back(std::max(
-            Duration::zero(), call.now - started->second - *last_run_));
+        run_->overheads.push_back(
+            std::max(Duration::zero(), took - *last_run_));
+        if (took > Duration::zero()) {
+          run_->others.back() =
+              static_cast<double>(
+                  (RunTime(call.now) - started->second.ran - took).count()) /
+              static_cast<double>(took.count());
+        }
       }
+      Count(call.now, -1);
       started_.erase(started);
     }
     last_run_.reset();
@@ -125,7 +149,8 @@ class Loader {
 
   void TakeAction(const RecordedCall& call, const Action& action) {
     if (action.kind == Action::Kind::kStart) {
-      started_[action.job] = call.now;
+      started_[action.job] = {call.now, RunTime(call.now)};
+      Count(call.now, 1);
       return;
     }
     const auto found = open_.find(action.ticket);
@@ -153,7 +178,10 @@ class Loader {
   std::optional<MonoTime> first_;
   bool counts_ = false;
   absl::flat_hash_map<base::TicketId, Open> open_;
-  absl::flat_hash_map<base::JobId, MonoTime> started_;
+  absl::flat_hash_map<base::JobId, Started> started_;
+  int64_t running_ = 0;
+  Duration ran_{};  // of all jobs, until ran_at_
+  MonoTime ran_at_{};
   std::optional<Duration> last_run_;
 };
 

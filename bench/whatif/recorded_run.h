@@ -51,6 +51,9 @@ struct RecordedRun {
   // Seeds first, then runs, in order: what an estimator learned.
   std::vector<estimate::Observation> seeds;
   std::vector<estimate::Observation> runs;
+  // Of each of `runs`: how many others ran beside it, on average over its
+  // time; below 0 where that is not known.
+  std::vector<double> others;
   // Of each run: from its start to the policy's hearing of its end, less its
   // run time.
   std::vector<base::Duration> overheads;

@@ -2,7 +2,11 @@
 #include "bench/whatif/what_if.h"
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <functional>
+#include <limits>
+#include <map>
 #include <memory>
 #include <queue>
 #include <utility>
@@ -13,6 +17,7 @@
 #include "base/check.h"
 #include "base/random.h"
 #include "base/status_macros.h"
+#include "bench/whatif/contention.h"
 #include "record/decision_log_reader.h"
 
 namespace freshline::bench {
@@ -39,6 +44,52 @@ std::vector<Duration> Sorted(std::vector<Duration> times) {
   return times;
 }
 
+// Work that takes about as long: what scans a table takes as long as its scans.
+struct KindOfWork {
+  uint32_t group = 0;
+  uint32_t size = 0;
+  uint32_t batch = 0;
+  auto operator<=>(const KindOfWork&) const = default;
+};
+
+KindOfWork KindOf(const estimate::Observation& run) {
+  return {base::ToInt(run.shape.group),
+          run.shape.scans > 0
+              ? run.shape.scans + 64
+              : static_cast<uint32_t>(std::bit_width(run.shape.events)),
+          run.batch};
+}
+
+// The profile at a daemon's start ran alone, which a busy daemon's runs never
+// do.
+Contention ContentionOf(const RecordedRun& run) {
+  constexpr uint64_t kRunsMin = 30;
+  struct Sum {
+    uint64_t runs = 0;
+    double ns = 0;
+  };
+  std::map<KindOfWork, Sum> sums;
+  for (size_t i = run.runs_begin; i < run.runs.size(); ++i) {
+    Sum& sum = sums[KindOf(run.runs[i])];
+    ++sum.runs;
+    sum.ns += static_cast<double>(run.runs[i].time.count());
+  }
+  std::vector<Contention::Sample> samples;
+  const auto add = [&](const estimate::Observation& one, double others) {
+    const auto kind = sums.find(KindOf(one));
+    if (kind == sums.end() || kind->second.runs < kRunsMin) return;
+    const double mean =
+        kind->second.ns / static_cast<double>(kind->second.runs);
+    if (mean <= 0 || others < 0) return;
+    samples.push_back({others, static_cast<double>(one.time.count()) / mean});
+  };
+  for (const estimate::Observation& seed : run.seeds) add(seed, 0);
+  for (size_t i = run.runs_begin; i < run.runs.size(); ++i) {
+    add(run.runs[i], run.others[i]);
+  }
+  return Contention::Of(samples);
+}
+
 // Run times as they were recorded.
 class RecordedTimes {
  public:
@@ -46,8 +97,10 @@ class RecordedTimes {
       : times_({/*half_life_runs=*/4096}), overheads_(Sorted(run.overheads)) {
     for (const estimate::Observation& seed : run.seeds) times_.Observe(seed);
     for (const estimate::Observation& one : run.runs) times_.Observe(one);
+    contention_ = ContentionOf(run);
   }
 
+  // Beside as many others as the recorded runs had on average.
   Duration Run(const base::JobShape& shape, uint32_t batch,
                uint64_t draw) const {
     constexpr double kEdge = 0.0005;
@@ -57,10 +110,60 @@ class RecordedTimes {
   Duration Overhead(uint64_t draw) const {
     return Draw(overheads_, base::MixBits(draw ^ 0x0ead));
   }
+  const Contention& contention() const { return contention_; }
 
  private:
   estimate::Estimator times_;
   const std::vector<Duration> overheads_;
+  Contention contention_;
+};
+
+// What runs at one time, each the slower the more others there are.
+class Workers {
+ public:
+  Workers(uint32_t count, const Contention& contention)
+      : left_ns_(count, kIdle) {
+    for (uint32_t others = 0; others < count; ++others) {
+      factor_.push_back(contention.FactorBeside(others));
+    }
+  }
+
+  // A run of so much time beside the usual number of others.
+  void Start(uint32_t worker, Duration time, MonoTime now) {
+    Advance(now);
+    left_ns_[worker] = static_cast<double>(time.count());
+    ++running_;
+  }
+  // The worker whose run ends first, and when; kInfiniteFuture without one.
+  std::pair<MonoTime, uint32_t> Next() const {
+    if (running_ == 0) return {base::kInfiniteFuture, 0};
+    const auto next = std::min_element(left_ns_.begin(), left_ns_.end());
+    const double ns = std::ceil(*next * factor_[running_ - 1]);
+    return {at_ + Duration(static_cast<int64_t>(ns)),
+            static_cast<uint32_t>(next - left_ns_.begin())};
+  }
+  void End(uint32_t worker, MonoTime now) {
+    Advance(now);
+    left_ns_[worker] = kIdle;
+    --running_;
+  }
+
+ private:
+  static constexpr double kIdle = std::numeric_limits<double>::infinity();
+
+  void Advance(MonoTime now) {
+    if (running_ > 0) {
+      const double done =
+          static_cast<double>((now - at_).count()) / factor_[running_ - 1];
+      for (double& left : left_ns_) left = std::max(0.0, left - done);
+    }
+    at_ = now;
+  }
+
+  std::vector<double> factor_;   // by the number of others
+  std::vector<double> left_ns_;  // by worker, beside the usual number of others
+  uint32_t running_ = 0;
+  MonoTime at_{};
 };
 
 class Driver {
@@ -74,8 +177,13 @@ class Driver {
         policy_(policy),
         estimator_(estimator),
         jobs_(workers),
+        machine_(workers, times.contention()),
         overshoots_(Sorted(run.overshoots)) {
     result_.workers = workers;
+    if (settings.budget) {
+      budget_shift_ = OvershootWithin(*settings.budget) -
+                      OvershootWithin(run.header.violation_budget_ppm() / 1e6);
+    }
   }
 
   WhatIfResult Run();
@@ -98,18 +206,25 @@ class Driver {
     std::vector<base::RowId> rows;
     base::Seq as_of = 0;
     base::JobShape shape;
-    Duration time{};
+    MonoTime started{};
+    Duration time{};  // once it has ended
+    Duration overhead{};
   };
-  using Completion = std::pair<MonoTime, uint32_t>;  // worker
+  using Completion = std::pair<MonoTime, uint32_t>;  // heard of; worker
 
   void Take(const RecordedRun::Input& input);
   void Arrive(const RecordedRun::Input& input);
+  void EndRun(uint32_t worker);
   void Finish(uint32_t worker);
   void Apply();
   void Start(const Action& action);
   void Settle(const Action& action);
   void Answer(base::TicketId ticket);
   Duration SloOf(base::FlowId flow) const;
+  // What all but half of the budget's share of the answers stayed within: the
+  // guard keeps as much for overshoots, the other half is for what is outside
+  // of the daemon (execute::Guard).
+  Duration OvershootWithin(double budget) const;
   Duration GuardOf(base::FlowId flow);
 
   const RecordedRun& run_;
@@ -124,9 +239,11 @@ class Driver {
   absl::flat_hash_map<base::RowId, RowState> rows_;
   absl::flat_hash_map<base::TicketId, Waiting> waiting_;
   std::vector<Job> jobs_;  // by worker
+  Workers machine_;
   std::priority_queue<Completion, std::vector<Completion>, std::greater<>>
       completions_;
   const std::vector<Duration> overshoots_;
+  Duration budget_shift_{};
   schedule::Actions actions_;
   std::vector<schedule::Need> needs_;
   std::vector<schedule::RowResult> results_;
@@ -143,6 +260,13 @@ Duration Driver::SloOf(base::FlowId flow) const {
              : Duration::zero();
 }
 
+Duration Driver::OvershootWithin(double budget) const {
+  const auto late = static_cast<size_t>(
+      budget / 2 * static_cast<double>(run_.outcome.tickets));
+  if (overshoots_.empty() || late >= overshoots_.size()) return {};
+  return overshoots_[overshoots_.size() - 1 - late];
+}
+
 Duration Driver::GuardOf(base::FlowId flow) {
   const auto [it, made] = guards_.try_emplace(base::ToInt(flow));
   if (made) it->second = run_.GuardOf(flow);
@@ -156,7 +280,8 @@ void Driver::Arrive(const RecordedRun::Input& input) {
   const Duration recorded_slo = SloOf(input.flow);
   const Duration shift = settings_.slo.value_or(recorded_slo) - recorded_slo;
   ticket.deadline = input.answer_by + shift + GuardOf(input.flow);
-  ticket.answer_by = input.answer_by + shift - settings_.guard_shift;
+  ticket.answer_by =
+      input.answer_by + shift - settings_.guard_shift - budget_shift_;
   needs_.clear();
   for (size_t i = input.needs_begin; i < input.needs_end; ++i) {
     const schedule::Need& need = run_.needs[i];
@@ -226,13 +351,21 @@ void Driver::Start(const Action& action) {
     draw = base::MixBits(draw ^ rows_[row].newest);
   }
   job.shape = shape.shape();
-  job.time = times_.Run(job.shape, action.rows_count, draw);
-  completions_.push({now_ + job.time + times_.Overhead(draw), worker});
+  job.started = now_;
+  job.overhead = times_.Overhead(draw);
+  machine_.Start(worker, times_.Run(job.shape, action.rows_count, draw), now_);
   if (now_ >= counts_from_) {
     ++result_.jobs;
     result_.rows_computed += action.rows_count;
-    result_.busy += job.time;
   }
+}
+
+void Driver::EndRun(uint32_t worker) {
+  machine_.End(worker, now_);
+  Job& job = jobs_[worker];
+  job.time = now_ - job.started;
+  if (job.started >= counts_from_) result_.busy += job.time;
+  completions_.push({now_ + job.overhead, worker});
 }
 
 void Driver::Settle(const Action& action) {
@@ -316,10 +449,14 @@ WhatIfResult Driver::Run() {
     const MonoTime done_at =
         completions_.empty() ? base::kInfiniteFuture : completions_.top().first;
     if (next_input == inputs.size() && waiting_.empty()) break;
-    const MonoTime next = std::min({input_at, done_at, policy_->NextWake()});
+    const auto [ended_at, ended] = machine_.Next();
+    const MonoTime next =
+        std::min({input_at, ended_at, done_at, policy_->NextWake()});
     FRESHLINE_CHECK(next != base::kInfiniteFuture);
     now_ = std::max(now_, next);
-    if (next == done_at) {
+    if (next == ended_at) {
+      EndRun(ended);
+    } else if (next == done_at) {
       const uint32_t worker = completions_.top().second;
       completions_.pop();
       Finish(worker);
@@ -357,6 +494,14 @@ absl::Status Check(const RecordedRun& run, const WhatIfSettings& settings) {
       settings.guard_shift > std::chrono::minutes(1)) {
     return wrong("guard shift in ms", base::ToMillis(settings.guard_shift),
                  "[-60000, 60000]");
+  }
+  if (settings.budget && !(*settings.budget > 0 && *settings.budget <= 0.1)) {
+    return wrong("budget", *settings.budget, "(0, 0.1]");
+  }
+  if (settings.budget && run.header.violation_budget_ppm() == 0) {
+    return absl::FailedPreconditionError(
+        "budget: the log does not say which violation_budget_ppm its guard was "
+        "learned from: record it again");
   }
   return run.inputs.empty() ? absl::InvalidArgumentError("nothing is recorded")
                             : absl::OkStatus();

@@ -20,7 +20,10 @@ struct WhatIfSettings {
   std::optional<uint32_t> batch_max;  // 1 to 64, of every group
   std::optional<base::Duration> slo;  // of every flow; above its guard
   base::Duration guard_shift{};       // answers leave so much earlier
-  base::Duration skip{};              // as of LoadRecordedRun()
+  // Share of the answers that may be late, in (0, 0.1]: answers leave as much
+  // earlier, or later, as the overshoots that were recorded say.
+  std::optional<double> budget;
+  base::Duration skip{};  // as of LoadRecordedRun()
   uint64_t seed = 1;
 };
 
@@ -58,13 +61,17 @@ struct WhatIfResult {
 // from the recorded runs (by the quantiles of an estimator that saw them all),
 // what starts and ends of jobs took beyond them, and how late answers left,
 // from what was recorded of them. The same work takes the same time under all
-// settings (common random numbers).
+// settings (common random numbers), but for what runs beside it: a run goes on
+// the faster the fewer others there are, as the recorded ones did (Contention).
 //
 // What it cannot know: gains are those of the rows as they were stored in the
 // recorded run; queries that found all rows fresh then are not there; and a
-// machine with more workers may compute each row more slowly.
+// machine with more workers may compute each row more slowly than any run that
+// was recorded. The guard is the recorded one, query by query, but for what
+// `budget` and `guard_shift` change of it.
 // Deterministic. Cost: about 2 us for each query and event.
-// Returns: INVALID_ARGUMENT naming the setting, its value and its range.
+// Returns: INVALID_ARGUMENT naming the setting, its value and its range;
+// FAILED_PRECONDITION for a budget where the log does not say its own.
 absl::StatusOr<WhatIfResult> WhatIf(const RecordedRun& run,
                                     const WhatIfSettings& settings,
                                     const schedule::PolicyCatalogue& catalogue =

@@ -49,6 +49,7 @@ absl::StatusOr<record::v1::Header> DecisionLogHeader(
   for (uint32_t i = 0; i < tables.size(); ++i) rows += tables.table(i)->rows();
   header.set_table_rows(rows);
   header.set_started_us(started_us);
+  header.set_violation_budget_ppm(config.scheduler.violation_budget_ppm);
   record::v1::Header::Policy* to = header.mutable_policy();
   to->set_name(policy.name);
   to->set_background(policy.background);

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -178,6 +179,61 @@ TEST_F(WhatIfTest, IsDeterministicAndDrawsTheSameTimesForTheSameWork) {
               0.01 * static_cast<double>(a->busy.count()));
 }
 
+// One worker alone has for itself what two shared.
+TEST_F(WhatIfTest, FewerWorkersDisturbEachOtherLess) {
+  Simulate({.load = 0.9, .policy = "fifo"}, true);
+  auto run = LoadRecordedRun(path_);
+  ASSERT_TRUE(run.ok()) << run.status();
+  ASSERT_EQ(run->others.size(), run->runs.size());
+  uint64_t known = 0;
+  for (size_t i = 0; i < run->runs.size(); ++i) {
+    if (run->others[i] < 0) continue;
+    ++known;
+    EXPECT_LE(run->others[i], 1 + 1e-9);
+    run->runs[i].time = FromMillis(base::ToMillis(run->runs[i].time) *
+                                   (0.5 + 0.5 * run->others[i]));
+  }
+  EXPECT_GT(known, run->runs.size() * 9 / 10);
+  for (estimate::Observation& seed : run->seeds) seed.time /= 2;
+  const auto row_ms = [&](uint32_t workers) {
+    WhatIfSettings settings;
+    settings.workers = workers;
+    const auto result = WhatIf(*run, settings);
+    return base::ToMillis(result->busy) /
+           static_cast<double>(result->rows_computed);
+  };
+  const double alone = row_ms(1);
+  EXPECT_GT(row_ms(2), alone * 1.5);
+  // Nobody has seen three.
+  EXPECT_LT(row_ms(3), alone * 2.1);
+}
+
+TEST_F(WhatIfTest, ALargerBudgetLetsAnswersLeaveLater) {
+  Simulate({.policy = "fifo"}, true);
+  auto run = LoadRecordedRun(path_);
+  ASSERT_TRUE(run.ok()) << run.status();
+  run->overshoots.clear();
+  for (int i = 0; i < 1000; ++i) {
+    run->overshoots.push_back(std::chrono::microseconds(10 * i));
+  }
+  WhatIfSettings settings;
+  settings.budget = 0.1;
+  EXPECT_EQ(WhatIf(*run, settings).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+  run->header.set_violation_budget_ppm(1000);
+  const auto p99_ms = [&](std::optional<double> budget) {
+    settings.budget = budget;
+    return static_cast<double>(
+               WhatIf(*run, settings)->decision_ns.Quantile(0.99)) /
+           1e6;
+  };
+  const double as_recorded = p99_ms(std::nullopt);
+  EXPECT_NEAR(p99_ms(0.001), as_recorded, 1e-9);
+  // Half of the budget's share of all answers overshoots by more.
+  const auto tickets = static_cast<double>(run->outcome.tickets);
+  EXPECT_NEAR(p99_ms(0.1) - as_recorded, 0.01 * tickets * (0.05 - 0.0005), 0.3);
+}
+
 TEST_F(WhatIfTest, SkipsAWarmUp) {
   Simulate({}, true);
   const auto run = LoadRecordedRun(path_, std::chrono::seconds(5));
@@ -208,6 +264,9 @@ TEST_F(WhatIfTest, RefusesSettingsOutOfRange) {
   s = {};
   s.batch_max = 65;
   refused(s, "batch: 65");
+  s = {};
+  s.budget = 0.2;
+  refused(s, "budget: 0.2");
 }
 
 TEST_F(WhatIfTest, ALogWithoutQueriesIsRefused) {
