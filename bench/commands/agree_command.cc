@@ -110,9 +110,8 @@ absl::StatusOr<RunReport> Simulate(const Flags& flags, Workload* workload,
                  std::chrono::microseconds(
                      static_cast<int64_t>(live.report.guard_us)),
                  function->approximation()}));
-  FRESHLINE_ASSIGN_OR_RETURN(
-      SliceRun run, RunSlice(slice.shaped(), calibrated.times,
-                             slice.prepared().models, options, slice.ranker()));
+  FRESHLINE_ASSIGN_OR_RETURN(SliceRun run,
+                             slice.Run(calibrated.times, options));
   DescribeSlice(*workload, flags.replay.superpose, 0, slice, &run.report);
   return std::move(run.report);
 }

@@ -55,9 +55,7 @@ absl::StatusOr<RunReport> SimulateOne(const Workload& workload, double load,
                                       const SliceRunOptions& options,
                                       const std::string& metric,
                                       SimulatedSlice* slice) {
-  FRESHLINE_ASSIGN_OR_RETURN(
-      SliceRun run, RunSlice(slice->shaped(), times, slice->prepared().models,
-                             options, slice->ranker()));
+  FRESHLINE_ASSIGN_OR_RETURN(SliceRun run, slice->Run(times, options));
   DescribeSlice(workload, superpose, load, *slice, &run.report);
   run.report.metric = metric;
   const RunReport& r = run.report;
@@ -201,6 +199,10 @@ void AddTimes(CLI::App* sub, Flags* f) {
                   "Of a decision log, take its last seconds only: those of "
                   "the slice, which come after the warm-up")
       ->check(CLI::Range(0.0, 86'400.0));
+  sub->add_flag("--steady-times", f->times.steady,
+                "Every run takes the mean of its size, so that nothing can be "
+                "known of it beforehand: what is left between a policy and the "
+                "bound is the policy's");
   sub->add_option("--profile-seconds", f->times.profile_seconds,
                   "How long the function is timed")
       ->check(CLI::Range(0.1, 10.0))

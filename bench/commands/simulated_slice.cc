@@ -168,6 +168,16 @@ absl::StatusOr<TimeProfile> TimesFor(const SliceFunction& function,
   return profile;
 }
 
+// The same, but that all runs of a size take their mean.
+TimeProfile Steady(TimeProfile profile) {
+  for (auto& [size, times] : profile.times) {
+    base::Duration sum{};
+    for (const base::Duration time : times) sum += time;
+    times.assign(1, sum / static_cast<int64_t>(times.size()));
+  }
+  return profile;
+}
+
 // The workload's slice as it is, unscored. Views of its own members.
 struct PlainSlice {
   std::vector<Click> clicks;
@@ -227,6 +237,21 @@ SimulatedSlice::SimulatedSlice(const PreparedSlice& prepared,
       ranker_(shaped_.view.trace, workload.pool(), prepared.set,
               prepared.models, workload.book(), options) {}
 
+double SimulatedSlice::BoundOf(const ProfiledTimes& times,
+                               const SliceRunOptions& options) {
+  const auto [bound, made] =
+      bounds_.try_emplace({options.slo, options.gap, options.batch_max,
+                           options.workers, options.seed});
+  if (made) bound->second = ValueBound(shaped_, times, options);
+  return bound->second;
+}
+
+absl::StatusOr<SliceRun> SimulatedSlice::Run(const ProfiledTimes& times,
+                                             SliceRunOptions options) {
+  options.value_bound = BoundOf(times, options);
+  return RunSlice(shaped_, times, prepared_.models, options, &ranker_);
+}
+
 SliceView SimulatedSlice::View(const StringPool& pool) const {
   const Slice& slice = prepared_.slice;
   return {{prepared_.clicks, slice.warm_up.size(),
@@ -240,8 +265,9 @@ absl::StatusOr<Calibrated> Calibrate(const Workload& workload,
                                      const TimesOptions& options) {
   FRESHLINE_ASSIGN_OR_RETURN(const std::unique_ptr<PlainSlice> slice,
                              CutPlain(workload, function));
-  FRESHLINE_ASSIGN_OR_RETURN(const TimeProfile profile,
+  FRESHLINE_ASSIGN_OR_RETURN(TimeProfile profile,
                              TimesFor(function, slice->shaped(), options));
+  if (options.steady) profile = Steady(profile);
   Calibrated calibrated{ProfiledTimes(profile),
                         StudyDigest(FormatProfile(profile)), 1, 0};
   calibrated.batch_speedup =

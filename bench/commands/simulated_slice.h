@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -27,15 +29,24 @@ class SimulatedSlice {
 
   const ShapedSlice& shaped() const { return shaped_; }
   const PreparedSlice& prepared() const { return prepared_; }
-  StateRanker* ranker() { return &ranker_; }
+  // ValueBound() of it, which no policy changes: computed once for equal SLO,
+  // gap, batch, workers and seed. REQUIRES: always the same times.
+  double BoundOf(const ProfiledTimes& times, const SliceRunOptions& options);
+  // RunSlice() of it, with that bound.
+  absl::StatusOr<SliceRun> Run(const ProfiledTimes& times,
+                               SliceRunOptions options);
 
  private:
+  using BoundKey =
+      std::tuple<base::Duration, base::Duration, uint32_t, uint32_t, uint64_t>;
+
   SliceView View(const StringPool& pool) const;
 
   const PreparedSlice& prepared_;
   const std::vector<base::JobShape> shapes_;
   const ShapedSlice shaped_;
   StateRanker ranker_;
+  std::map<BoundKey, double> bounds_;
 };
 
 struct TimesOptions {
@@ -45,6 +56,7 @@ struct TimesOptions {
   double profile_seconds = 5;
   std::string definitions;  // that a decision log has to agree with
   double last_s = 0;        // of a decision log, its last seconds; 0: all
+  bool steady = false;      // every run takes the mean of its size
 };
 
 // What is timed, and what load 1 is: the mix of the trace itself.

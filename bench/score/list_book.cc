@@ -104,7 +104,7 @@ class ListBook::Asker {
 };
 
 ListBook::ListBook(std::shared_ptr<const featurize::ItemTable> table)
-    : recommender_(std::move(table)) {}
+    : recommender_(featurize::Recommender::OfItems(std::move(table))) {}
 
 ListBook::Key ListBook::KeyOf(const std::vector<ClickedItem>& clicks) {
   Key key{clicks.size(), ~uint64_t{clicks.size()}};

@@ -50,7 +50,7 @@ class ListBook {
   explicit ListBook(std::shared_ptr<const featurize::ItemTable> table);
 
   // The lists of states [0, count), which live as long as the book.
-  // Cost: about 0.2 ms and thread for each that is new, for 400,000 rows.
+  // Cost: about 0.2 ms and thread for each that is new, for 400,000 items.
   std::vector<const List*> Find(size_t count, const ClicksOf& clicks_of,
                                 int threads);
 

@@ -66,6 +66,13 @@ Recommender::Recommender(std::shared_ptr<const ItemTable> table,
                          const Kernels& kernels)
     : table_(std::move(table)), kernels_(kernels) {}
 
+Recommender Recommender::OfItems(std::shared_ptr<const ItemTable> table) {
+  const uint32_t items = table->items();
+  Recommender recommender(std::move(table));
+  recommender.scanned_ = items;
+  return recommender;
+}
+
 std::unique_ptr<Scratch> Recommender::MakeScratch(size_t users_max) const {
   return std::make_unique<WorkingMemory>(*table_, users_max);
 }
@@ -256,7 +263,8 @@ void Recommender::Recommend(std::span<const Clicks> users, size_t top,
     vectors += user.interests;
   }
   if (vectors > 0) {
-    memory->scan.Run(*table_, kernels_, memory->interests, vectors, kScanTop);
+    memory->scan.Run(*table_, kernels_, memory->interests, vectors, kScanTop,
+                     scanned_);
   }
   for (size_t u = 0; u < users.size(); ++u) {
     const User& user = memory->users[u];

@@ -62,6 +62,9 @@ class Recommender {
 
   explicit Recommender(std::shared_ptr<const ItemTable> table,
                        const Kernels& kernels = SelectKernels());
+  // The same lists without a scan of the padding behind the table's items,
+  // which is never recommended: for those who want lists, not a row's cost.
+  static Recommender OfItems(std::shared_ptr<const ItemTable> table);
 
   const ItemTable& table() const { return *table_; }
 
@@ -107,6 +110,7 @@ class Recommender {
 
   const std::shared_ptr<const ItemTable> table_;
   const Kernels& kernels_;
+  uint32_t scanned_ = UINT32_MAX;  // rows
 };
 
 }  // namespace freshline::featurize

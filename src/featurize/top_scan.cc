@@ -51,15 +51,18 @@ void TopScan::Compact(State* state, size_t top) {
 }
 
 void TopScan::Run(const ItemTable& table, const Kernels& kernels,
-                  std::span<const float> vectors, size_t count, size_t top) {
+                  std::span<const float> vectors, size_t count, size_t top,
+                  uint32_t rows_wanted) {
   FRESHLINE_CHECK(count <= states_.size() && top > 0 && top <= kTopMax);
   FRESHLINE_CHECK(vectors.size() >= count * table.dim());
   for (size_t i = 0; i < count; ++i) {
     QuantiseVector(table, vectors.data() + i * table.dim(), i);
   }
   const size_t vector_bytes = table.groups() * kGroupColumns;
-  for (size_t block = 0; block < table.blocks(); block += kChunkBlocks) {
-    const size_t blocks = std::min(kChunkBlocks, table.blocks() - block);
+  const size_t blocks_wanted = std::min(
+      table.blocks(), (size_t{rows_wanted} + kBlockRows - 1) / kBlockRows);
+  for (size_t block = 0; block < blocks_wanted; block += kChunkBlocks) {
+    const size_t blocks = std::min(kChunkBlocks, blocks_wanted - block);
     const size_t rows = blocks * kBlockRows;
     const size_t first_row = block * kBlockRows;
     for (size_t i = 0; i < count; i += kTileVectors) {

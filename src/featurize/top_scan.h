@@ -26,9 +26,10 @@ class TopScan {
 
   // `vectors` is [count x dim], row-major; the last column is not looked at.
   // REQUIRES: the table of the constructor, count <= vectors_max,
-  // top <= kTopMax.
+  // top <= kTopMax. Rows from `rows_wanted` on are left out, by whole blocks.
   void Run(const ItemTable& table, const Kernels& kernels,
-           std::span<const float> vectors, size_t count, size_t top);
+           std::span<const float> vectors, size_t count, size_t top,
+           uint32_t rows_wanted = UINT32_MAX);
 
   // Best first, at most `top`: fewer where fewer rows may be recommended.
   // Valid until the next Run(). REQUIRES: i < count.

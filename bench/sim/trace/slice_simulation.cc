@@ -439,7 +439,9 @@ absl::StatusOr<SliceRun> RunSlice(const ShapedSlice& slice,
   r.quality = QualityOf(set, models, run.ranks);
   FillServed(result, set, r.approximate, &r);
   r.jain = JainOf(slice, times, options, result.policy.flow_service);
-  r.quality.value_bound = ValueBound(slice, times, options);
+  r.quality.value_bound = options.value_bound
+                              ? *options.value_bound
+                              : ValueBound(slice, times, options);
   run.actions_hash = result.actions_hash;
   return run;
 }

@@ -100,6 +100,8 @@ struct SliceRunOptions {
   // made of every click while answering: what such an answer is worth to the
   // scheduler, as a share of a fresh one. Not set: what was stored.
   std::optional<double> approximate;
+  // ValueBound() of these options, where the caller knows it; else computed.
+  std::optional<double> value_bound;
 };
 
 // Of rows that lack more clicks, the loss is that of so many.

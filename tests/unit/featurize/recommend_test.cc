@@ -286,6 +286,20 @@ TEST(RecommenderTest, NeverRecommendsWhatIsNoCandidate) {
   }
 }
 
+TEST(RecommenderTest, IsTheSameWithoutThePadding) {
+  SCOPED_TRACE(testing::Message() << "seed " << kSeed);
+  base::Rng rng(kSeed);
+  for (const uint32_t items : {150U, 3001U}) {
+    const auto table = OpenShop(MakeShop({.items = items, .padding = 4000}));
+    const Recommender whole(table);
+    const Recommender of_items = Recommender::OfItems(table);
+    for (size_t round = 0; round < 50; ++round) {
+      const auto clicks = RandomClicks(*table, round, &rng);
+      EXPECT_EQ(ItemsOf(One(of_items, clicks)), ItemsOf(One(whole, clicks)));
+    }
+  }
+}
+
 TEST(RecommenderTest, GivesPopularItemsToStrangers) {
   const Recommender recommender(OpenShop(MakeShop({})));
   const RankedList list = One(recommender, {});
