@@ -76,6 +76,11 @@ void AddCommon(CLI::App* sub, const Invocation& call, Flags* f) {
   sub->add_flag("--approximate", daemon.approximate,
                 "Let the daemons approximate stale rows while answering, as "
                 "the definitions say, under every policy");
+  sub->add_flag("--report-outcomes", f->replay.report_outcomes,
+                "Callers report whether their next click was in the list they "
+                "got (ReportOutcome), which feeds regret and learned curves; "
+                "only within a turn of the daemon: use --echo-block 0")
+      ->capture_default_str();
   sub->add_option("--echo-block", f->echo_block_s,
                   "Seconds of each turn of daemon and echo, of the first "
                   "policy at each load and SLO; 0: no echo")

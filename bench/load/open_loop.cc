@@ -88,12 +88,16 @@ struct OpenLoopRunner::Session {
   LoadResult result;
   std::vector<uint64_t> push_sequences;  // by request
   std::atomic<uint64_t> push_errors{0};
+  std::atomic<uint64_t> report_errors{0};
+  // By request: its answer is in its record, which only then is read.
+  std::vector<std::atomic<bool>> answered;
   // Calls ended. Release, so that whoever sees the last one with acquire sees
   // every record.
   std::atomic<size_t> ended{0};
   // The sender's, until it is joined.
   size_t started = 0;
   v1::GetFeaturesRequest patch;
+  v1::ReportOutcomeRequest loss;
   std::string patch_bytes;
 };
 
@@ -109,6 +113,8 @@ void LoadResult::Append(LoadResult other) {
   dispatch_lag_ns.Merge(other.dispatch_lag_ns);
   latency_ns.Merge(other.latency_ns);
   push_errors += other.push_errors;
+  reports += other.reports;
+  report_errors += other.report_errors;
   sender_cpu += other.sender_cpu;
   sched_class = other.sched_class;
   Summarize(*this);
@@ -187,6 +193,7 @@ void OpenLoopRunner::SendQuery(Session& session, size_t index) {
           Decode(answer, options_,
                  s->result.served.data() + index * options_.served_max, r);
         }
+        s->answered[index].store(true, std::memory_order_release);
         s->ended.fetch_add(1, std::memory_order_release);
       });
 }
@@ -205,6 +212,34 @@ void OpenLoopRunner::SendPush(Session& session, absl::string_view push,
           s->push_errors.fetch_add(1, std::memory_order_relaxed);
         } else if (answer.results_size() > 0 && sequence != nullptr) {
           *sequence = LastSequence(*answer.results().rbegin());
+        }
+        s->ended.fetch_add(1, std::memory_order_release);
+      });
+}
+
+void OpenLoopRunner::SendReport(Session& session, size_t index) {
+  const LoadRequest& request = session.requests[index];
+  if (request.report.empty() || request.report_back > index) return;
+  const size_t earlier = index - request.report_back;
+  if (!session.answered[earlier].load(std::memory_order_acquire) ||
+      session.result.records[earlier].Violated()) {
+    return;
+  }
+  const absl::Span<const int64_t> list = session.result.ServedBy(earlier);
+  const bool found =
+      std::find(list.begin(), list.end(), request.chosen) != list.end();
+  session.loss.clear_loss();
+  session.loss.add_loss(found ? 0 : 1);
+  session.loss.SerializeToString(&session.patch_bytes);
+  ++session.result.reports;
+  ++session.started;
+  client_->SendUncopied(
+      client::Method::kReportOutcome, request.report, session.patch_bytes,
+      session.zero + request.offset + options_.slo + kPatience,
+      [s = &session](const absl::Status& status, absl::string_view /*bytes*/,
+                     base::MonoTime) {
+        if (!status.ok()) {
+          s->report_errors.fetch_add(1, std::memory_order_relaxed);
         }
         s->ended.fetch_add(1, std::memory_order_release);
       });
@@ -234,6 +269,7 @@ void OpenLoopRunner::SendAll(Session& session) {
     if (!requests[query].beside.empty()) {
       SendPush(session, requests[query].beside, intended, nullptr);
     }
+    SendReport(session, query);
     SendQuery(session, query++);
   }
   session.result.sender_cpu =
@@ -249,6 +285,7 @@ LoadResult OpenLoopRunner::Run(absl::Span<const LoadRequest> requests,
   session.result.served_max = options_.served_max;
   session.result.served.resize(requests.size() * options_.served_max);
   session.push_sequences.resize(requests.size());
+  session.answered = std::vector<std::atomic<bool>>(requests.size());
   session.zero = clock.Now() + kLead + options_.gap - origin;
   std::thread sender([&] { SendAll(session); });
   sender.join();
@@ -258,6 +295,7 @@ LoadResult OpenLoopRunner::Run(absl::Span<const LoadRequest> requests,
   }
   LoadResult& result = session.result;
   result.push_errors = session.push_errors.load(std::memory_order_relaxed);
+  result.report_errors = session.report_errors.load(std::memory_order_relaxed);
   for (size_t i = 0; i < requests.size(); ++i) {
     QueryRecord& record = result.records[i];
     if (!requests[i].push.empty()) {

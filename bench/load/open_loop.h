@@ -33,6 +33,14 @@ struct LoadRequest {
   base::Duration slo{};  // of this query; 0: LoadOptions::slo
   // A PushEventsRequest of other keys, sent just before the query. Empty: none.
   absl::string_view beside = {};
+  // A ReportOutcomeRequest of one earlier request, `report_back` requests
+  // before this one, without its loss: sent just before the query, with a loss
+  // of 0 where `chosen` stood in the list that the earlier one was served, and
+  // 1 where not. Empty: none. Not sent where the earlier answer was violated,
+  // or is not there yet, or was in another run.
+  absl::string_view report = {};
+  size_t report_back = 0;
+  int64_t chosen = 0;
 };
 
 struct LoadOptions {
@@ -94,6 +102,8 @@ struct LoadResult {
   ViolationSummary violations;
   uint64_t errors = 0;       // queries that ended without OK
   uint64_t push_errors = 0;  // pushes that ended without OK
+  uint64_t reports = 0;      // outcomes that were sent
+  uint64_t report_errors = 0;
   base::Duration sender_cpu{};
   // Dispatch lag over 1 ms at p99: the client, not the server, was measured.
   bool client_limited = false;
@@ -146,6 +156,7 @@ class OpenLoopRunner {
   // `sequence` is told what the push brought; null: nobody asks.
   void SendPush(Session& session, absl::string_view push,
                 base::MonoTime intended, uint64_t* sequence);
+  void SendReport(Session& session, size_t index);
 
   const LoadOptions options_;
   client::OverheadMeter overhead_;

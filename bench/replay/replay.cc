@@ -368,6 +368,7 @@ absl::StatusOr<RunReport> RunReplay(Workload* workload,
     return SloOf(user, workload->shape(), options.seed, Millis(options.slo_ms));
   };
   encode.storm = slice.storm;
+  encode.report_outcomes = options.report_outcomes;
   const EncodedQueries queries =
       EncodeQueries(slice.queries, workload->pool(), encode);
   FRESHLINE_ASSIGN_OR_RETURN(const v1::GetStatusResponse before,
@@ -381,6 +382,11 @@ absl::StatusOr<RunReport> RunReplay(Workload* workload,
       SendAll(options, target, daemon == nullptr ? nullptr : &daemon->process(),
               echo.get(), queries));
   const StallDetector seen = stalls.Stop();
+  if (options.report_outcomes) {
+    say(absl::StrCat("callers reported ", measured.daemon.reports,
+                     " outcomes, of which ", measured.daemon.report_errors,
+                     " failed"));
+  }
   FRESHLINE_ASSIGN_OR_RETURN(const v1::GetStatusResponse after,
                              StatusOf(target));
 

@@ -25,6 +25,9 @@ struct ReplayOptions {
   // Alternate blocks of this with the echo; 0: no echo.
   double echo_block_s = 5;
   uint64_t seed = 1;
+  // Callers report whether their next click was in the list they got, as far
+  // as both are within one turn of the daemon.
+  bool report_outcomes = false;
   // Told what happens, a line at a time.
   std::function<void(const std::string&)> progress;
 };

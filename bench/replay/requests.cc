@@ -2,7 +2,10 @@
 #include "bench/replay/requests.h"
 
 #include <chrono>
+#include <optional>
+#include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "freshline/v1/feature_store.pb.h"
 
@@ -51,6 +54,63 @@ v1::GetFeaturesRequest Query(int64_t user, const std::string& service) {
   return request;
 }
 
+// What a user's click says of the user's query before: as FindTruths() has it,
+// the truth of a query is the next click on another item.
+class Reports {
+ public:
+  struct Earlier {
+    size_t query = 0;
+    std::string report;
+  };
+
+  // Of query i, whose click is on `item`: the earlier query whose truth it is,
+  // if any.
+  std::optional<Earlier> Next(size_t i, int64_t user, int64_t item,
+                              const std::string& service) {
+    const auto [it, first] = last_.try_emplace(user, Last{i, item});
+    if (first) return std::nullopt;
+    Last& last = it->second;
+    if (last.item == item) return std::nullopt;
+    v1::ReportOutcomeRequest request;
+    request.set_feature_service(service);
+    v1::Column* key = request.add_entities();
+    key->set_name("user_id");
+    key->mutable_values()->mutable_int64s()->add_values(user);
+    request.add_request_id(NameOf(last.query));
+    Earlier earlier{last.query, request.SerializeAsString()};
+    last = {i, item};
+    return earlier;
+  }
+
+  static std::string NameOf(size_t query) { return absl::StrCat("q", query); }
+
+ private:
+  struct Last {
+    size_t query = 0;  // the first of the clicks on `item`
+    int64_t item = 0;
+  };
+  absl::flat_hash_map<int64_t, Last> last_;
+};
+
+void AddReports(const std::vector<Click>& clicks, const EncodeOptions& options,
+                EncodedQueries* out) {
+  Reports reports;
+  out->report_bytes.resize(clicks.size());
+  for (size_t i = 0; i < clicks.size(); ++i) {
+    const Click& click = clicks[i];
+    const uint32_t service =
+        options.service_of ? options.service_of(click.user) : 0;
+    std::optional<Reports::Earlier> earlier =
+        reports.Next(i, click.user, click.item, options.services[service]);
+    if (!earlier) continue;
+    out->report_bytes[i] = std::move(earlier->report);
+    LoadRequest& request = out->requests[i];
+    request.report = out->report_bytes[i];
+    request.report_back = i - earlier->query;
+    request.chosen = click.item;
+  }
+}
+
 }  // namespace
 
 EncodedQueries EncodeQueries(const std::vector<Click>& clicks,
@@ -82,6 +142,7 @@ EncodedQueries EncodeQueries(const std::vector<Click>& clicks,
               ? ""
               : EncodePush(options.storm, begin, stormed, pool, storm));
     }
+    if (options.report_outcomes) request.set_request_id(Reports::NameOf(i));
     out.bytes.push_back(request.SerializeAsString());
   }
   out.requests.reserve(clicks.size());
@@ -94,6 +155,7 @@ EncodedQueries EncodeQueries(const std::vector<Click>& clicks,
     if (options.slo_of) request.slo = options.slo_of(clicks[i].user);
     out.requests.push_back(request);
   }
+  if (options.report_outcomes) AddReports(clicks, options, &out);
   return out;
 }
 

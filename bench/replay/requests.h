@@ -16,9 +16,10 @@ namespace freshline::bench {
 // Encoded requests of a replay: the bytes and what the load runner is told.
 struct EncodedQueries {
   std::vector<std::string> bytes;
-  std::vector<std::string> push_bytes;   // empty without a gap
-  std::vector<std::string> storm_bytes;  // empty without a storm
-  std::vector<LoadRequest> requests;     // views of the above, by offset
+  std::vector<std::string> push_bytes;    // empty without a gap
+  std::vector<std::string> storm_bytes;   // empty without a storm
+  std::vector<std::string> report_bytes;  // empty without reports
+  std::vector<LoadRequest> requests;      // views of the above, by offset
 };
 
 struct EncodeOptions {
@@ -33,6 +34,9 @@ struct EncodeOptions {
   // Clicks in order of time that are pushed beside the queries, each with the
   // next one, and no query follows.
   std::span<const Click> storm = {};
+  // Callers report, with their next click on another item, whether the list of
+  // the query before held it.
+  bool report_outcomes = false;
   // Wall time of offset 0.
   int64_t origin_us = 0;
   // Empty: events are not deduplicated. The daemon tells duplicates only among

@@ -189,6 +189,51 @@ TEST(OpenLoopRunnerTest, AQueryMayHaveAnSloOfItsOwnAndAPushOfOthersBesideIt) {
   EXPECT_GT(budgets[1], 10'000'000);
 }
 
+// Which answers are there in time is the machine's: what is reported is right.
+TEST(OpenLoopRunnerTest, ReportsWhetherTheChosenItemStoodInTheList) {
+  base::Mutex mu;
+  std::map<std::string, double> losses;
+  FakeFeatureStore store(
+      {.get_features = Answer,
+       .report_outcome = [&](const v1::ReportOutcomeRequest& request,
+                             v1::ReportOutcomeResponse*) {
+         base::MutexLock lock(&mu);
+         EXPECT_EQ(request.loss_size(), 1);
+         losses[request.request_id(0)] = request.loss(0);
+         return absl::OkStatus();
+       }});
+  auto runner = Connect({.target = store.target(),
+                         .slo = std::chrono::seconds(10),
+                         .served_feature = "retrieval:items"});
+  constexpr size_t kQueries = 40;
+  Trace trace(kQueries);
+  std::vector<std::string> reports(kQueries);
+  for (size_t i = 0; i < kQueries; ++i) {
+    LoadRequest& request = trace.requests[i];
+    request.offset = 10 * milliseconds(static_cast<int>(i));
+    if (i < 3) continue;
+    v1::ReportOutcomeRequest report;
+    report.add_request_id(std::to_string(i - 2));
+    reports[i] = report.SerializeAsString();
+    request.report = reports[i];
+    request.report_back = 2;
+    // Query i is answered with i, i + 1, i + 2.
+    request.chosen = static_cast<int64_t>(i % 2 == 0 ? i : i + 1);
+  }
+  // Before the first: it was in another run.
+  trace.requests[0].report = reports[3];
+  trace.requests[0].report_back = 1;
+  const LoadResult result = runner->Run(trace.requests);
+  EXPECT_EQ(result.report_errors, 0u);
+  base::MutexLock lock(&mu);
+  EXPECT_EQ(result.reports, losses.size());
+  EXPECT_GT(losses.size(), 0u);
+  EXPECT_LE(losses.size(), kQueries - 3);
+  for (const auto& [id, loss] : losses) {
+    EXPECT_EQ(loss, std::stoi(id) % 2 == 0 ? 0 : 1) << id;
+  }
+}
+
 TEST(OpenLoopRunnerTest, ErrorsAndIncompleteAnswersAreViolations) {
   FakeFeatureStore store(
       {.get_features = [](const v1::GetFeaturesRequest& request,

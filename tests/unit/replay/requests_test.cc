@@ -63,5 +63,42 @@ TEST(EncodeQueriesTest, WithoutAStormNothingIsBesideAQuery) {
   EXPECT_TRUE(encoded.requests[0].beside.empty());
 }
 
+// A click on another item is the outcome of the query that came with the first
+// of the clicks on the item before.
+TEST(EncodeQueriesTest, ACallerReportsWithTheNextClickOnAnotherItem) {
+  std::vector<Click> clicks = ClicksAt({10, 20, 30, 40, 50}, 7);
+  clicks[1].user = 8;
+  const int64_t items[] = {100, 100, 100, 200, 300};
+  for (size_t i = 0; i < clicks.size(); ++i) clicks[i].item = items[i];
+  StringPool pool;
+  EncodeOptions options;
+  options.report_outcomes = true;
+  const EncodedQueries encoded = EncodeQueries(clicks, pool, options);
+  ASSERT_EQ(encoded.requests.size(), 5U);
+  for (const size_t i : {0, 1, 2}) {
+    EXPECT_TRUE(encoded.requests[i].report.empty()) << i;
+  }
+  const auto expect = [&](size_t i, size_t earlier) {
+    const LoadRequest& request = encoded.requests[i];
+    EXPECT_EQ(request.chosen, items[i]);
+    ASSERT_EQ(i - request.report_back, earlier);
+    v1::ReportOutcomeRequest report;
+    ASSERT_TRUE(report.ParseFromArray(request.report.data(),
+                                      static_cast<int>(request.report.size())));
+    v1::GetFeaturesRequest query;
+    const absl::string_view bytes = encoded.requests[earlier].query;
+    ASSERT_TRUE(
+        query.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
+    ASSERT_EQ(report.request_id_size(), 1);
+    EXPECT_EQ(report.request_id(0), query.request_id());
+    EXPECT_EQ(report.feature_service(), query.feature_service());
+    EXPECT_EQ(report.entities(0).SerializeAsString(),
+              query.entities(0).SerializeAsString());
+    EXPECT_EQ(report.loss_size(), 0);
+  };
+  expect(3, 0);
+  expect(4, 3);
+}
+
 }  // namespace
 }  // namespace freshline::bench
