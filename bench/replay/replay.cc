@@ -329,6 +329,25 @@ RunReport DescribeRun(const Workload& workload, const Slice& slice,
   return report;
 }
 
+EncodedQueries Encode(const Workload& workload, const Slice& slice,
+                      const ReplayOptions& options) {
+  const base::Clock& clock = base::Clock::Real();
+  EncodeOptions encode;
+  encode.push_first = options.gap_ms > 0;
+  encode.producer = absl::StrCat("replay-", clock.WallNowMicros());
+  encode.origin_us = clock.WallNowMicros() + kStartDelay.count() / 1000;
+  encode.services.assign(kTenants.begin(), kTenants.end());
+  encode.service_of = [&](int64_t user) {
+    return TenantOf(user, workload.shape(), options.seed);
+  };
+  encode.slo_of = [&](int64_t user) {
+    return SloOf(user, workload.shape(), options.seed, Millis(options.slo_ms));
+  };
+  encode.storm = slice.storm;
+  encode.report_outcomes = options.report_outcomes;
+  return EncodeQueries(slice.queries, workload.pool(), encode);
+}
+
 }  // namespace
 
 absl::StatusOr<RunReport> RunReplay(Workload* workload,
@@ -355,22 +374,7 @@ absl::StatusOr<RunReport> RunReplay(Workload* workload,
   if (options.echo_block_s > 0 && daemon != nullptr) {
     FRESHLINE_ASSIGN_OR_RETURN(echo, StartEcho(options, workload->table()));
   }
-
-  EncodeOptions encode;
-  encode.push_first = options.gap_ms > 0;
-  encode.producer = absl::StrCat("replay-", clock.WallNowMicros());
-  encode.origin_us = clock.WallNowMicros() + kStartDelay.count() / 1000;
-  encode.services.assign(kTenants.begin(), kTenants.end());
-  encode.service_of = [&](int64_t user) {
-    return TenantOf(user, workload->shape(), options.seed);
-  };
-  encode.slo_of = [&](int64_t user) {
-    return SloOf(user, workload->shape(), options.seed, Millis(options.slo_ms));
-  };
-  encode.storm = slice.storm;
-  encode.report_outcomes = options.report_outcomes;
-  const EncodedQueries queries =
-      EncodeQueries(slice.queries, workload->pool(), encode);
+  const EncodedQueries queries = Encode(*workload, slice, options);
   FRESHLINE_ASSIGN_OR_RETURN(const v1::GetStatusResponse before,
                              StatusOf(target));
   say(absl::StrCat("sending ", slice.queries.size(), " queries in ",
