@@ -205,6 +205,7 @@ TEST(VerdictsTest, AnIntervalWhollyBelowZeroIsAMiss) {
   Summary s = Summarise({}, {RunOf("slo_aware", 2, 1), RunOf("edf", 2, 1)});
   Condition at = ConditionOf(RunOf("slo_aware", 2, 1));
   s.differences = {{at, "edf", {-0.01, -0.05, 0.03}}};
+  for (Point& p : s.points) p.hr20_infinite = p.hr20_never + 0.2;
   EXPECT_EQ(Find(VerdictsOf(s), "every workload").state, VerdictState::kMet);
   EXPECT_EQ(Find(VerdictsOf(s), "loads 2 and 3").state, VerdictState::kMissed);
   s.differences.push_back({at, "fifo", {-0.04, -0.05, -0.03}});
@@ -212,6 +213,10 @@ TEST(VerdictsTest, AnIntervalWhollyBelowZeroIsAMiss) {
   EXPECT_EQ(v.state, VerdictState::kMissed);
   EXPECT_THAT(v.measured, HasSubstr("1 of 2 below"));
   EXPECT_THAT(v.measured, HasSubstr("fifo"));
+  // Where nothing is to be gained by refreshing, shares of it say nothing.
+  for (Point& p : s.points) p.hr20_infinite = p.hr20_never + 0.01;
+  EXPECT_EQ(Find(VerdictsOf(s), "every workload").state,
+            VerdictState::kNotMeasured);
 }
 
 TEST(VerdictsTest, AnIngredientPaysWhereLeavingItOutLoses) {
@@ -281,6 +286,11 @@ TEST(VerdictsTest, ComputeIsMissedWhereOnlyTheOthersCloseTheGap) {
   EXPECT_EQ(Find(VerdictsOf(s), "featurizations").state, VerdictState::kMet);
   s.points[0].gap_closed.value = 0.5;
   EXPECT_EQ(Find(VerdictsOf(s), "featurizations").state, VerdictState::kMissed);
+  // With approximate levels no featurization is needed to close it.
+  for (Point& p : s.points) p.at.approximate = true;
+  EXPECT_EQ(Find(VerdictsOf(s), "featurizations").state,
+            VerdictState::kNotMeasured);
+  for (Point& p : s.points) p.at.approximate = false;
   s.points[0].gap_closed.value = 0.9;
   s.points[1].gap_closed.value = 0.1;
   EXPECT_EQ(Find(VerdictsOf(s), "featurizations").state, VerdictState::kMet);
