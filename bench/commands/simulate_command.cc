@@ -262,7 +262,7 @@ void AddSimulate(CLI::App* app, const Invocation& call, Run* run) {
       ->capture_default_str();
   AddTimes(sub, f.get());
   sub->add_option("--study", f->study,
-                  "quick (minutes) or full (hours): policies, loads, SLOs, "
+                  "quick (minutes) or full (an hour): policies, loads, SLOs, "
                   "seeds, workloads and settings of its own, whatever else "
                   "was said of them. Writes study.json, report.json and "
                   "report.html; what it has run is kept in the directory, so "

@@ -45,13 +45,19 @@ void FillBatch(std::span<const Click> clicks, size_t begin, size_t end,
   }
 }
 
-v1::GetFeaturesRequest Query(int64_t user, const std::string& service) {
-  v1::GetFeaturesRequest request;
+// The service and the user that a request is about.
+template <typename Request>
+Request RequestFor(int64_t user, const std::string& service) {
+  Request request;
   request.set_feature_service(service);
   v1::Column* key = request.add_entities();
   key->set_name("user_id");
   key->mutable_values()->mutable_int64s()->add_values(user);
   return request;
+}
+
+v1::GetFeaturesRequest Query(int64_t user, const std::string& service) {
+  return RequestFor<v1::GetFeaturesRequest>(user, service);
 }
 
 // What a user's click says of the user's query before: as FindTruths() has it,
@@ -71,11 +77,7 @@ class Reports {
     if (first) return std::nullopt;
     Last& last = it->second;
     if (last.item == item) return std::nullopt;
-    v1::ReportOutcomeRequest request;
-    request.set_feature_service(service);
-    v1::Column* key = request.add_entities();
-    key->set_name("user_id");
-    key->mutable_values()->mutable_int64s()->add_values(user);
+    auto request = RequestFor<v1::ReportOutcomeRequest>(user, service);
     request.add_request_id(NameOf(last.query));
     Earlier earlier{last.query, request.SerializeAsString()};
     last = {i, item};
