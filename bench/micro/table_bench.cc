@@ -71,8 +71,7 @@ struct Filled {
       for (int i = 0; i < events; ++i) {
         last = Click(&table, user, kNow - 1000 + i);
       }
-      table.Commit({last.key, kGroup}, row, {last.sequence, kNow}, kNow,
-                   base::Fidelity::kFull);
+      table.Commit({last.key, kGroup}, {row, {last.sequence, kNow}, kNow});
       ids.push_back(last.key);
     }
   }
@@ -143,8 +142,8 @@ void BM_Commit(benchmark::State& state) {
   size_t next = 0;
   for (auto _ : state) {
     const base::KeyId id = filled.ids[next++ % filled.ids.size()];
-    benchmark::DoNotOptimize(filled.table.Commit(
-        {id, kGroup}, row, {++sequence, kNow}, kNow, base::Fidelity::kFull));
+    benchmark::DoNotOptimize(
+        filled.table.Commit({id, kGroup}, {row, {++sequence, kNow}, kNow}));
   }
 }
 BENCHMARK(BM_Commit)->ArgName("events")->Arg(4)->Arg(1000);
@@ -190,7 +189,7 @@ void BM_Aggregates(benchmark::State& state) {
   for (auto _ : state) {
     filled.table.Read(filled.ids[next++ % filled.ids.size()], [&](const KeyView&
                                                                       view) {
-      const featurize::Input input{view.events(0), view.window_end_us(0, kNow)};
+      const featurize::Input input{view.events(0), view.window_time_us(0, kNow)};
       benchmark::DoNotOptimize(
           function.Compute({&input, 1}, outputs, scratch.get()).ok());
     });

@@ -14,10 +14,11 @@
 namespace freshline::featurize {
 
 // What a function sees of one key. The events are every accepted one up to the
-// as-of sequence; windows end at window_end_us, inclusive.
+// as-of sequence. A time window of w holds those after window_time_us - w; one
+// that is ahead of window_time_us is inside (KeyView::window_time_us).
 struct Input {
   table::EventView events;
-  base::UnixMicros window_end_us = 0;
+  base::UnixMicros window_time_us = 0;
 };
 
 // Working memory of one thread for every function; made once, reused. A
@@ -42,6 +43,14 @@ class FeatureFunction {
   // The size features that predict the cost of Compute() for this input.
   // REQUIRES: as Compute(). A few microseconds at most.
   virtual base::JobShape Shape(const Input& input, Scratch* scratch) const = 0;
+
+  // When time alone changes what Compute() makes of this input, as far as its
+  // events tell: the first of them leaves a time window. May be early, never
+  // late; kHoldsForEver for functions without time windows. Well below a
+  // microsecond.
+  virtual base::UnixMicros HoldsUntil(const Input& /*input*/) const {
+    return table::kHoldsForEver;
+  }
 
   // Cheap enough to run while answering, whatever the key holds.
   virtual bool always_inline() const = 0;

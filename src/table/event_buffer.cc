@@ -297,6 +297,21 @@ EventView EventBuffer::View(std::span<ColumnView> columns) const {
       truncated_, dropped_to_us_};
 }
 
+UnixMicros EventBuffer::WindowTime(UnixMicros now_us) const {
+  if (size_ == 0) return now_us;
+  const UnixMicros* const stored = times(block_) + begin_;
+  return stored[0] > now_us ? stored[size_ - 1] : now_us;
+}
+
+UnixMicros EventBuffer::NewestBy(UnixMicros now_us) const {
+  if (newest_time_us_ <= now_us) return newest_time_us_;
+  if (size_ == 0) return kNever;
+  const UnixMicros* const first = times(block_) + begin_;
+  const UnixMicros* const ahead =
+      std::upper_bound(first, first + size_, now_us);
+  return ahead == first ? kNever : ahead[-1];
+}
+
 uint32_t EventBuffer::CountAfter(Seq sequence) const {
   if (sequence >= newest_sequence_ || size_ == 0) return 0;
   const Seq* first = sequences(block_) + begin_;

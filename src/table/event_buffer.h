@@ -72,9 +72,19 @@ class EventBuffer {
   // bytes(), measured afresh. Cost: O(events).
   size_t MeasureBytes() const;
 
-  // Of all events ever inserted: newest event time (kNever: none), newest
-  // sequence (0: none), number.
-  base::UnixMicros newest_time_us() const { return newest_time_us_; }
+  // The t at which the windows (t - w, ...] of these events stand: now_us; but
+  // the newest event time where every stored event is ahead of now_us, since
+  // then the clocks of the event's sender and of this machine disagree, and
+  // nothing else is known of time. So no single event from a fast clock moves
+  // the windows of others.
+  base::UnixMicros WindowTime(base::UnixMicros now_us) const;
+
+  // The time that lateness counts from: of the newest event ever inserted that
+  // is not ahead of now_us; kNever: none. Where only events ahead of now_us
+  // were inserted, and their like dropped since, none. O(log n) at most.
+  base::UnixMicros NewestBy(base::UnixMicros now_us) const;
+
+  // Of all events ever inserted: newest sequence (0: none), number.
   base::Seq newest_sequence() const { return newest_sequence_; }
   uint64_t accepted() const { return accepted_; }
   // Stored events with a larger sequence. O(n).

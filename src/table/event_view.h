@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -12,6 +13,10 @@
 #include "registry/value_type.h"
 
 namespace freshline::table {
+
+// When time alone changes a row that it never does.
+inline constexpr base::UnixMicros kHoldsForEver =
+    std::numeric_limits<base::UnixMicros>::max();
 
 // One column of events, dense: element i belongs to event i. NULL cells hold 0
 // or an empty string.

@@ -61,7 +61,8 @@ KeyRecord::KeyRecord(const TableSchema* schema, uint32_t entity,
 
 StoredRow KeyRecord::row(const TableSchema::OfGroup& group) const {
   const Row& row = rows_[group.place];
-  return {row.bytes, row.as_of, row.event_time_us, row.fidelity};
+  return {row.bytes, row.as_of, row.event_time_us, row.fidelity,
+          row.holds_until_us};
 }
 
 Signals KeyRecord::signals(const TableSchema::OfGroup& group) const {
@@ -71,17 +72,15 @@ Signals KeyRecord::signals(const TableSchema::OfGroup& group) const {
           events.newest_sequence(), std::max(row.regret, 0.0F)};
 }
 
-UnixMicros KeyRecord::WindowEnd(const TableSchema::OfSource& source,
-                                UnixMicros now_us) const {
-  return std::max(now_us, buffers_[source.place].newest_time_us());
+UnixMicros KeyRecord::WindowTime(const TableSchema::OfSource& source,
+                                 UnixMicros now_us) const {
+  return buffers_[source.place].WindowTime(now_us);
 }
 
 bool KeyRecord::IsLate(const TableSchema::OfSource& source, UnixMicros time_us,
                        UnixMicros now_us) const {
-  if (time_us <= WindowEnd(source, now_us) - source.events.retention_us) {
-    return true;
-  }
-  const UnixMicros newest = buffers_[source.place].newest_time_us();
+  if (time_us <= now_us - source.events.retention_us) return true;
+  const UnixMicros newest = buffers_[source.place].NewestBy(now_us);
   return newest != EventBuffer::kNever &&
          time_us < newest - source.events.lateness_us;
 }
@@ -90,9 +89,7 @@ void KeyRecord::Append(const TableSchema::OfSource& source, const Event& event,
                        Seq sequence, UnixMicros now_us) {
   EventBuffer& events = buffers_[source.place];
   // First, so that the cap drops nothing in the place of what has expired.
-  const UnixMicros end =
-      std::max(WindowEnd(source, now_us), event.event_time_us);
-  events.Trim(end - source.events.retention_us);
+  events.Trim(now_us - source.events.retention_us);
   events.Insert(event, sequence);
   for (uint32_t place : source.groups) {
     Row& row = rows_[place];
@@ -112,8 +109,8 @@ bool KeyRecord::IsNews(const TableSchema::OfGroup& group, AsOf as_of,
 }
 
 bool KeyRecord::Commit(const TableSchema::OfGroup& group,
-                       std::span<const std::byte> bytes, AsOf as_of,
-                       UnixMicros event_time_us, Fidelity fidelity) {
+                       const StoredRow& computed) {
+  const std::span<const std::byte> bytes = computed.bytes;
   Row& row = rows_[group.place];
   if (bytes.size() > row.bytes.capacity()) {
     // Made to measure: rows of a group keep their size, or nearly.
@@ -121,12 +118,13 @@ bool KeyRecord::Commit(const TableSchema::OfGroup& group,
   } else {
     row.bytes.assign(bytes.begin(), bytes.end());
   }
-  row.as_of = as_of;
-  row.event_time_us = event_time_us;
-  row.fidelity = fidelity;
-  row.pending = buffers_[group.source].CountAfter(as_of.sequence);
+  row.as_of = computed.as_of;
+  row.event_time_us = computed.event_time_us;
+  row.fidelity = computed.fidelity;
+  row.holds_until_us = computed.holds_until_us;
+  row.pending = buffers_[group.source].CountAfter(row.as_of.sequence);
   row.first_pending_us =
-      row.pending == 0 ? 0 : std::max(row.first_pending_us, as_of.time_us);
+      row.pending == 0 ? 0 : std::max(row.first_pending_us, row.as_of.time_us);
   return std::exchange(row.unread, true);
 }
 
@@ -142,7 +140,7 @@ bool KeyRecord::Expire(UnixMicros now_us) {
   for (uint32_t s : schema_->entities[entity_].sources) {
     const TableSchema::OfSource& source = schema_->sources[s];
     EventBuffer& events = buffers_[source.place];
-    events.Trim(WindowEnd(source, now_us) - source.events.retention_us);
+    events.Trim(now_us - source.events.retention_us);
     events.Shrink();
     any = any || events.size() > 0;
   }

@@ -66,9 +66,9 @@ class KeyRecord {
   StoredRow row(const TableSchema::OfGroup& group) const;
   Signals signals(const TableSchema::OfGroup& group) const;
 
-  // max(now_us, newest event time of the source).
-  base::UnixMicros WindowEnd(const TableSchema::OfSource& source,
-                             base::UnixMicros now_us) const;
+  // As EventBuffer::WindowTime, of the source's events.
+  base::UnixMicros WindowTime(const TableSchema::OfSource& source,
+                              base::UnixMicros now_us) const;
 
   // Whether an event of this time would be LATE.
   bool IsLate(const TableSchema::OfSource& source, base::UnixMicros time_us,
@@ -86,9 +86,7 @@ class KeyRecord {
     return rows_[group.place].bytes.capacity();
   }
   // Returns whether it replaces a row that NoteRead() was never called for.
-  bool Commit(const TableSchema::OfGroup& group,
-              std::span<const std::byte> bytes, AsOf as_of,
-              base::UnixMicros event_time_us, base::Fidelity fidelity);
+  bool Commit(const TableSchema::OfGroup& group, const StoredRow& computed);
 
   void NoteRead(const TableSchema::OfGroup& group) const {
     rows_[group.place].unread = false;
@@ -110,6 +108,7 @@ class KeyRecord {
     std::vector<std::byte> bytes;
     AsOf as_of;
     base::UnixMicros event_time_us = 0;
+    base::UnixMicros holds_until_us = kHoldsForEver;
     base::UnixMicros first_pending_us = 0;
     uint32_t pending = 0;
     base::Fidelity fidelity = base::Fidelity::kFull;

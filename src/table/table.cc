@@ -217,9 +217,10 @@ class Table::Rep::LockedKey final : public KeyView {
     if (g.entity == record_.entity()) record_.NoteRead(g);
   }
 
-  UnixMicros window_end_us(uint32_t source, UnixMicros now_us) const override {
+  UnixMicros window_time_us(uint32_t source, UnixMicros now_us) const override {
     const TableSchema::OfSource& s = schema_.sources[source];
-    return s.entity == record_.entity() ? record_.WindowEnd(s, now_us) : now_us;
+    return s.entity == record_.entity() ? record_.WindowTime(s, now_us)
+                                        : now_us;
   }
 
  private:
@@ -356,10 +357,8 @@ bool Table::Read(KeyId key,
   return true;
 }
 
-bool Table::Commit(base::RowId row, std::span<const std::byte> bytes,
-                   AsOf as_of, UnixMicros event_time_us,
-                   base::Fidelity fidelity) {
-  FRESHLINE_DCHECK(!bytes.empty());
+bool Table::Commit(base::RowId row, const StoredRow& computed) {
+  FRESHLINE_DCHECK(computed.exists());
   Shard* shard = rep_->ShardOf(row.key);
   if (shard == nullptr) return false;
   const TableSchema::OfGroup& g = rep_->schema.groups[base::ToInt(row.group)];
@@ -370,13 +369,13 @@ bool Table::Commit(base::RowId row, std::span<const std::byte> bytes,
     FRESHLINE_BUG("a row of another entity than its key");
     return false;
   }
-  if (!record->IsNews(g, as_of, fidelity)) return false;
+  if (!record->IsNews(g, computed.as_of, computed.fidelity)) return false;
   const size_t before = record->row_capacity(g);
-  if (bytes.size() > before &&
+  if (computed.bytes.size() > before &&
       rep_->bytes.load(kRelaxed) >= rep_->bytes_hard_max) {
     return false;
   }
-  if (record->Commit(g, bytes, as_of, event_time_us, fidelity)) {
+  if (record->Commit(g, computed)) {
     rep_->rows_unread.fetch_add(1, kRelaxed);
   }
   rep_->AddBytes(before, record->row_capacity(g));

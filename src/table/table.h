@@ -40,12 +40,15 @@ struct AsOf {
   base::UnixMicros time_us = 0;  // when it began; 0: never computed
 };
 
-// A stored feature row. The bytes are in the group's RowLayout.
+// A feature row as it is stored. The bytes are in the group's RowLayout.
 struct StoredRow {
   std::span<const std::byte> bytes;  // empty: nothing stored
   AsOf as_of;
   base::UnixMicros event_time_us = 0;  // newest event seen; 0: none
   base::Fidelity fidelity = base::Fidelity::kFull;
+  // From then on the values may be others though no event came: an event has
+  // left a time window.
+  base::UnixMicros holds_until_us = kHoldsForEver;
   bool exists() const { return !bytes.empty(); }
 };
 
@@ -95,10 +98,12 @@ class KeyView {
   // The stored row, if any, is what a query is answered with, or falls back
   // to: it was worth computing (TableStats::rows_unread).
   virtual void NoteRead(base::GroupId group) const = 0;
-  // max(server now, newest accepted event time of the source): the t of the
-  // window (t - w, t] (design, contracts between the rooms).
-  virtual base::UnixMicros window_end_us(uint32_t source,
-                                         base::UnixMicros now_us) const = 0;
+  // The t of the windows (t - w, ...] of the source's events: now_us, but their
+  // newest where all of them are ahead of now_us. An event that is ahead of t
+  // is inside every window: it was accepted, so it has happened, whatever the
+  // clock of its sender said.
+  virtual base::UnixMicros window_time_us(uint32_t source,
+                                          base::UnixMicros now_us) const = 0;
 
  protected:
   ~KeyView() = default;
@@ -131,10 +136,10 @@ class Table {
   };
   // Appends one event to a key (canonical bytes of registry/entity_key.h) of
   // the source's entity; makes the key where it is new. An out-of-order event
-  // is inserted in place; beyond events_max the oldest is dropped. With t =
-  // max(now_us, newest event time of the key and source), events up to
-  // t - retention are LATE, and trimmed where they are stored; so is one older
-  // than the newest by more than the allowed lateness.
+  // is inserted in place; beyond events_max the oldest is dropped. Events up to
+  // now_us - retention are LATE, and trimmed where they are stored; so is one
+  // that is older by more than the allowed lateness than the newest of the key
+  // and source that is not ahead of now_us.
   // REQUIRES: one cell per column, NULL or of its type.
   // Cost: O(log n) and a move of the later events.
   Appended Append(uint32_t source, absl::string_view key, const Event& event,
@@ -151,9 +156,8 @@ class Table {
   // reached (TableOptions). Of two rows the one of the newer sequence has seen
   // more; of the same sequence, the FULL one; then the later one, so that a
   // row that is only too old can be renewed.
-  // REQUIRES: `bytes` is not empty.
-  bool Commit(base::RowId row, std::span<const std::byte> bytes, AsOf as_of,
-              base::UnixMicros event_time_us, base::Fidelity fidelity);
+  // REQUIRES: `computed` exists().
+  bool Commit(base::RowId row, const StoredRow& computed);
 
   // As KeyView::NoteRead, of a row that was answered as it came from a job.
   void NoteRead(base::RowId row);

@@ -231,15 +231,11 @@ AggregateFunction::Selection AggregateFunction::SelectTime(const Window& window,
                                                            const Input& input) {
   const EventView& events = input.events;
   const UnixMicros* const times = events.event_time_us;
-  const UnixMicros t = input.window_end_us;
+  const UnixMicros t = input.window_time_us;
   Selection s;
   s.truncated = events.truncated && (window.over_us == 0 ||
                                      events.dropped_to_us > t - window.over_us);
   s.end = events.size;
-  if (s.end > 0 && times[s.end - 1] > t) {
-    s.end =
-        static_cast<size_t>(std::upper_bound(times, times + s.end, t) - times);
-  }
   if (window.over_us > 0) {
     s.begin = static_cast<size_t>(
         std::upper_bound(times, times + s.end, t - window.over_us) - times);
@@ -289,6 +285,23 @@ base::JobShape AggregateFunction::Shape(const Input& input, Scratch*) const {
     longest = std::max(longest, n);
   }
   return {group_.id, static_cast<uint32_t>(longest), 0};
+}
+
+UnixMicros AggregateFunction::HoldsUntil(const Input& input) const {
+  UnixMicros holds = table::kHoldsForEver;
+  for (const Window& window : windows_) {
+    if (window.over_us == 0) continue;
+    const Selection s = SelectTime(window, input);
+    if (s.begin < s.end) {
+      holds =
+          std::min(holds, input.events.event_time_us[s.begin] + window.over_us);
+    }
+    // Until then what the cap dropped may have belonged to the window.
+    if (s.truncated) {
+      holds = std::min(holds, input.events.dropped_to_us + window.over_us);
+    }
+  }
+  return holds;
 }
 
 absl::Status AggregateFunction::Compute(

@@ -15,8 +15,8 @@ namespace freshline::featurize {
 // COUNT, SUM, MEAN, MIN, MAX, LAST and LAST_N over windows of a key's own
 // events: what a group computes whose every feature has an aggregate.
 //
-// A window holds the events with time in (t - over, t], t = window_end_us,
-// that pass every filter (never true on NULL); of these the newest
+// A window holds the events after t - over, t = window_time_us, that pass every
+// filter (never true on NULL), those ahead of t included; of these the newest
 // `last_events`, where given. NULLs are skipped as in SQL: COUNT of nothing is
 // 0, every other aggregate of nothing is NULL, and then the declared default
 // stands in where there is one. LAST_N lists newest first.
@@ -40,6 +40,8 @@ class AggregateFunction final : public FeatureFunction {
   uint32_t events_needed() const override { return events_needed_; }
   // events: those inside the longest window.
   base::JobShape Shape(const Input& input, Scratch* scratch) const override;
+  // Filters are not looked at: an event that they leave out ends it as well.
+  base::UnixMicros HoldsUntil(const Input& input) const override;
   bool always_inline() const override { return true; }
   std::unique_ptr<Scratch> MakeScratch() const override;
   absl::Status Compute(std::span<const Input> inputs,

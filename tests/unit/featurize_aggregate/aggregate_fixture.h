@@ -138,17 +138,21 @@ class Computed {
     const auto scratch = function.MakeScratch();
     registry::RowBytes* const outputs[] = {&bytes_};
     ok_ = function.Compute({&input, 1}, outputs, scratch.get()).ok();
+    holds_until_us_ = function.HoldsUntil(input);
   }
   Computed(const std::vector<Aggregate>& aggregates, const Input& input)
       : Computed(GroupOf(aggregates), input) {}
 
   bool ok() const { return ok_; }
   registry::RowView row() const { return {layout_, bytes_}; }
+  const registry::RowBytes& bytes() const { return bytes_; }
+  base::UnixMicros holds_until_us() const { return holds_until_us_; }
 
  private:
   registry::RowLayout layout_;
   registry::RowBytes bytes_;
   bool ok_ = false;
+  base::UnixMicros holds_until_us_ = 0;
 };
 
 }  // namespace freshline::featurize

@@ -79,7 +79,6 @@ std::vector<Value> Seen(const Aggregate& a, const std::vector<Row>& rows,
       dropped_to_us == 0 || (over_us > 0 && dropped_to_us <= kT - over_us);
   for (size_t i = rows.size(); i-- > 0;) {
     const Row& row = rows[i];
-    if (row.time_us > kT) continue;
     if (over_us > 0 && row.time_us <= kT - over_us) continue;
     if (!std::all_of(a.filters.begin(), a.filters.end(),
                      [&](const Filter& f) { return Holds(f, row); })) {
@@ -126,6 +125,7 @@ class Oracle {
     view.dropped_to_us = dropped;
     const Computed computed(aggregates, {view, kT});
     ASSERT_TRUE(computed.ok());
+    CheckHolds(aggregates, view, computed);
     for (size_t i = 0; i < aggregates.size(); ++i) {
       SCOPED_TRACE(testing::Message() << "feature " << i << " fn "
                                       << static_cast<int>(aggregates[i].fn));
@@ -134,6 +134,22 @@ class Oracle {
   }
 
  private:
+  // Until then, and no event later, time changes nothing.
+  void CheckHolds(const std::vector<Aggregate>& aggregates,
+                  const table::EventView& view, const Computed& at_t) {
+    const base::UnixMicros until = at_t.holds_until_us();
+    ASSERT_GT(until, kT);
+    for (int i = 0; i < 5; ++i) {
+      const base::UnixMicros last = std::min<base::UnixMicros>(until, kT + 200);
+      const base::UnixMicros t =
+          i == 0 ? last - 1
+                 : kT + static_cast<base::UnixMicros>(
+                            rng_.Below(static_cast<uint64_t>(last - kT)));
+      ASSERT_EQ(Computed(aggregates, {view, t}).bytes(), at_t.bytes())
+          << "at " << t - kT << ", which holds until " << until - kT;
+    }
+  }
+
   std::vector<Row> AnyRows() {
     std::vector<Row> rows(rng_.Below(40));
     const double null_share = rng_.Chance(0.5) ? 0 : 0.4;

@@ -46,13 +46,26 @@ struct One {
   Computed computed;
 };
 
-TEST(AggregateTest, WindowsAreOpenAtTheirStartAndClosedAtTheirEnd) {
+TEST(AggregateTest, WindowsAreOpenAtTheirStartAndHoldWhatIsAhead) {
   const std::vector<Row> rows = {At(kT - 11, 1), At(kT - 10, 2), At(kT - 9, 4),
                                  At(kT, 8), At(kT + 1, 16)};
-  EXPECT_EQ(One(Over(Fn::kSum, kItem, 10), rows).Int(), 4 + 8);
-  EXPECT_EQ(One(Over(Fn::kCount, {}, 10), rows).Int(), 2);
-  EXPECT_EQ(One(Over(Fn::kLast, kItem, 10), rows).Int(), 8);
-  EXPECT_EQ(One(Newest(Fn::kSum, kItem, 3), rows).Int(), 2 + 4 + 8);
+  EXPECT_EQ(One(Over(Fn::kSum, kItem, 10), rows).Int(), 4 + 8 + 16);
+  EXPECT_EQ(One(Over(Fn::kCount, {}, 10), rows).Int(), 3);
+  EXPECT_EQ(One(Over(Fn::kLast, kItem, 10), rows).Int(), 16);
+  EXPECT_EQ(One(Newest(Fn::kSum, kItem, 3), rows).Int(), 4 + 8 + 16);
+}
+
+TEST(AggregateTest, HoldsUntilTheFirstEventLeavesAWindow) {
+  const std::vector<Row> rows = {At(kT - 30, 1), At(kT - 9, 2), At(kT - 1, 4)};
+  EXPECT_EQ(One(Over(Fn::kSum, kItem, 10), rows).computed.holds_until_us(),
+            kT + 1);
+  EXPECT_EQ(One(Over(Fn::kSum, kItem, 100), rows).computed.holds_until_us(),
+            kT + 70);
+  // It has emptied: nothing is left that could leave.
+  EXPECT_EQ(One(Over(Fn::kSum, kItem, 1), rows).computed.holds_until_us(),
+            table::kHoldsForEver);
+  EXPECT_EQ(One(Newest(Fn::kSum, kItem, 2), rows).computed.holds_until_us(),
+            table::kHoldsForEver);
 }
 
 TEST(AggregateTest, NothingCountsZeroAndElseIsNull) {

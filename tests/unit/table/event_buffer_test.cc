@@ -67,7 +67,8 @@ TEST(EventBufferTest, IsEmptyAtFirst) {
   EXPECT_EQ(b.View().columns.size(), 4u);
   EXPECT_FALSE(b.View().truncated);
   EXPECT_EQ(b.buffer.bytes(), 0u);
-  EXPECT_EQ(b.buffer.newest_time_us(), EventBuffer::kNever);
+  EXPECT_EQ(b.buffer.NewestBy(100), EventBuffer::kNever);
+  EXPECT_EQ(b.buffer.WindowTime(100), 100);
 }
 
 TEST(EventBufferTest, OrdersByTimeThenSequence) {
@@ -77,7 +78,11 @@ TEST(EventBufferTest, OrdersByTimeThenSequence) {
   b.Add(10, 3);
   b.Add(20, 4);
   EXPECT_EQ(b.Sequences(), (std::vector<base::Seq>{3, 1, 4, 2}));
-  EXPECT_EQ(b.buffer.newest_time_us(), 30);
+  EXPECT_EQ(b.buffer.NewestBy(30), 30);
+  EXPECT_EQ(b.buffer.NewestBy(29), 20);
+  EXPECT_EQ(b.buffer.NewestBy(9), EventBuffer::kNever);
+  EXPECT_EQ(b.buffer.WindowTime(9), 30);
+  EXPECT_EQ(b.buffer.WindowTime(10), 10);
   EXPECT_EQ(b.buffer.newest_sequence(), 4u);
 }
 

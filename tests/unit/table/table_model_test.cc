@@ -40,8 +40,19 @@ struct ModelSource {
   bool truncated = false;
   UnixMicros dropped_to_us = 0;
 
-  UnixMicros End(UnixMicros now_us) const {
-    return std::max(now_us, newest_time_us.value_or(now_us));
+  // The t of windows.
+  UnixMicros WindowTime(UnixMicros now_us) const {
+    if (events.empty() || events.front().time_us <= now_us) return now_us;
+    return events.back().time_us;
+  }
+  // Of the newest event that is not ahead of now.
+  std::optional<UnixMicros> NewestBy(UnixMicros now_us) const {
+    if (newest_time_us && *newest_time_us <= now_us) return newest_time_us;
+    std::optional<UnixMicros> latest;
+    for (const ModelEvent& e : events) {
+      if (e.time_us <= now_us) latest = std::max(latest.value_or(0), e.time_us);
+    }
+    return latest;
   }
   void Trim(UnixMicros cutoff_us) {
     std::erase_if(events, [&](auto& e) { return e.time_us <= cutoff_us; });
@@ -151,15 +162,14 @@ class TableModel {
   AppendResult Expect(const Name& name, uint32_t source, UnixMicros time_us,
                       const TableStats& stats) {
     const auto it = keys_.find(name);
-    UnixMicros end = now_us_;
     if (it != keys_.end()) {
       const ModelSource& s = it->second.sources[source];
-      end = s.End(now_us_);
-      if (s.newest_time_us && time_us < *s.newest_time_us - LatenessUs()) {
+      const auto newest = s.NewestBy(now_us_);
+      if (newest && time_us < *newest - LatenessUs()) {
         return AppendResult::kLate;
       }
     }
-    if (time_us <= end - RetentionUs()) return AppendResult::kLate;
+    if (time_us <= now_us_ - RetentionUs()) return AppendResult::kLate;
     const bool full =
         it == keys_.end()
             ? stats.keys >= options_.keys_max ||
@@ -171,10 +181,10 @@ class TableModel {
 
   void Accept(ModelKey* key, uint32_t source, UnixMicros time_us) {
     ModelSource& s = key->sources[source];
-    s.newest_time_us = std::max(s.newest_time_us.value_or(time_us), time_us);
     s.newest = sequence_;
     ++s.accepted;
-    s.Trim(s.End(now_us_) - RetentionUs());
+    s.Trim(now_us_ - RetentionUs());
+    s.newest_time_us = std::max(s.newest_time_us.value_or(time_us), time_us);
     s.events.push_back({time_us, sequence_});
     std::sort(s.events.begin(), s.events.end());
     if (s.events.size() > definitions_.events_max) {
@@ -204,7 +214,7 @@ class TableModel {
     const auto bytes = RowOf(8 * (1 + rng_.Below(10)), ++commits_ % 100);
     const uint64_t bytes_before = table_.Stats().bytes;
     const bool stored =
-        table_.Commit({id, base::GroupId{group}}, bytes, as_of, 5, fidelity);
+        table_.Commit({id, base::GroupId{group}}, {bytes, as_of, 5, fidelity});
     if (it == keys_.end()) {
       ASSERT_FALSE(stored);
       return;
@@ -238,7 +248,7 @@ class TableModel {
     for (auto it = keys_.begin(); it != keys_.end();) {
       bool alive = false;
       for (ModelSource& s : it->second.sources) {
-        s.Trim(s.End(now_us_) - RetentionUs());
+        s.Trim(now_us_ - RetentionUs());
         alive = alive || !s.events.empty();
       }
       if (!alive) {
@@ -282,7 +292,7 @@ class TableModel {
       }
       ASSERT_EQ(events.truncated, s.truncated);
       ASSERT_EQ(events.dropped_to_us, s.dropped_to_us);
-      ASSERT_EQ(view.window_end_us(source, now_us_), s.End(now_us_));
+      ASSERT_EQ(view.window_time_us(source, now_us_), s.WindowTime(now_us_));
     }
     for (uint32_t g = 0; g < 4; ++g) {
       const ModelSource& s = key.sources[kSourceOfGroup[g]];

@@ -45,8 +45,9 @@ class TableStressTest : public testing::Test {
       ASSERT_EQ(appended.result, AppendResult::kAccepted);
       out->push_back({key, appended.sequence});
       if (i % 7 == 0) {
-        table_.Commit({appended.key, kClicks0}, RowOf(64),
-                      {appended.sequence, kNow}, time, base::Fidelity::kFull);
+        const auto row = RowOf(64);
+        table_.Commit({appended.key, kClicks0},
+                      {row, {appended.sequence, kNow}, time});
       }
     }
   }
@@ -133,8 +134,8 @@ TEST_F(TableStressTest, KeysEndWhileOthersReadAndCommitThem) {
         ASSERT_EQ(view.id(), key);
         ASSERT_LE(view.events(0).size, 1u);
       });
-      table_.Commit({key, kClicks1}, RowOf(16), {1, 1}, 1,
-                    base::Fidelity::kFull);
+      const auto row = RowOf(16);
+      table_.Commit({key, kClicks1}, {row, {1, 1}, 1});
     }
   });
   const Cell cells[] = {int64_t{1}, 1.5, absl::string_view("x")};

@@ -39,8 +39,9 @@ class TableTest : public testing::Test {
   }
   bool Commit(KeyId key, Seq sequence, Fidelity fidelity = Fidelity::kFull,
               UnixMicros time_us = kNow, int fill = 1) {
-    return table_->Commit({key, kClicks0}, RowOf(32, fill), {sequence, time_us},
-                          kNow, fidelity);
+    const auto bytes = RowOf(32, fill);
+    return table_->Commit({key, kClicks0},
+                          {bytes, {sequence, time_us}, kNow, fidelity});
   }
   int FillOf(KeyId key) {
     int fill = -1;
@@ -113,16 +114,44 @@ TEST_F(TableTest, KeepsTheSourcesOfAKeyApart) {
   });
 }
 
-TEST_F(TableTest, WindowsEndAtTheNewestEventOfTheSourceOrNow) {
+TEST_F(TableTest, WindowsStandAtNowUnlessEveryEventIsAheadOfIt) {
   Make();
   const KeyId key = Click(1, kNow + 10).key;
+  Click(1, kNow + 30);
   Cart(1, kNow - 10);
+  Cart(1, kNow + 40);
   table_->Read(key, [&](const KeyView& view) {
-    EXPECT_EQ(view.window_end_us(0, kNow), kNow + 10);
-    EXPECT_EQ(view.window_end_us(0, kNow + 20), kNow + 20);
-    EXPECT_EQ(view.window_end_us(1, kNow), kNow);
-    EXPECT_EQ(view.window_end_us(2, kNow), kNow);
+    EXPECT_EQ(view.window_time_us(0, kNow), kNow + 30);
+    EXPECT_EQ(view.window_time_us(0, kNow + 10), kNow + 10);
+    EXPECT_EQ(view.window_time_us(0, kNow + 50), kNow + 50);
+    EXPECT_EQ(view.window_time_us(1, kNow), kNow);
+    EXPECT_EQ(view.window_time_us(2, kNow), kNow);
   });
+}
+
+// An event of now is late by no clock, whatever another sender's clock says.
+TEST_F(TableTest, OneFastClockMakesNoHonestEventLate) {
+  Make({.retention = std::chrono::seconds(100),
+        .allowed_lateness = std::chrono::seconds(10)});
+  EXPECT_EQ(Click(1, kNow + 240 * kSecond).result, AppendResult::kAccepted);
+  EXPECT_EQ(Click(1, kNow - 20 * kSecond).result, AppendResult::kAccepted);
+  EXPECT_EQ(Click(1, kNow).result, AppendResult::kAccepted);
+  EXPECT_EQ(Click(1, kNow - 10 * kSecond).result, AppendResult::kAccepted);
+  EXPECT_EQ(Click(1, kNow - 10 * kSecond - 1).result, AppendResult::kLate);
+  table_->Read(0, KeyOf(1), [&](const KeyView& view) {
+    EXPECT_EQ(view.events(0).size, 4U);  // nothing was trimmed for it
+  });
+}
+
+TEST_F(TableTest, AFastClocksEventAtItsTimeIsTheNewest) {
+  Make({.allowed_lateness = std::chrono::seconds(10)});
+  Click(1, kNow);
+  Click(1, kNow + 240 * kSecond);
+  const int64_t later = kNow + 240 * kSecond;
+  const Cell cells[] = {int64_t{5}, 2.5, absl::string_view("acme")};
+  EXPECT_EQ(
+      table_->Append(0, KeyOf(1), {later - 11 * kSecond, cells}, later).result,
+      AppendResult::kLate);
 }
 
 TEST_F(TableTest, RefusesEventsBehindRetention) {
@@ -230,8 +259,10 @@ TEST_F(TableTest, CountsRowsThatWereReplacedBeforeAnyQueryReadThem) {
 TEST_F(TableTest, StoresWhatACommitSays) {
   Make();
   const KeyId key = Click(1, kNow).key;
-  EXPECT_TRUE(table_->Commit({key, kClicks1}, RowOf(48, 9), {1, kNow + 3},
-                             kNow - 1, Fidelity::kApproximate));
+  const auto bytes = RowOf(48, 9);
+  EXPECT_TRUE(table_->Commit(
+      {key, kClicks1},
+      {bytes, {1, kNow + 3}, kNow - 1, Fidelity::kApproximate, kNow + 500}));
   table_->Read(key, [&](const KeyView& view) {
     const StoredRow row = view.row(kClicks1);
     ASSERT_TRUE(row.exists());
@@ -240,6 +271,7 @@ TEST_F(TableTest, StoresWhatACommitSays) {
     EXPECT_EQ(row.as_of.time_us, kNow + 3);
     EXPECT_EQ(row.event_time_us, kNow - 1);
     EXPECT_EQ(row.fidelity, Fidelity::kApproximate);
+    EXPECT_EQ(row.holds_until_us, kNow + 500);
     EXPECT_EQ(reinterpret_cast<uintptr_t>(row.bytes.data()) % 8, 0u);
     EXPECT_FALSE(view.row(kClicks0).exists());
   });
