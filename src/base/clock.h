@@ -17,6 +17,10 @@ class Clock {
   // deadlines.
   virtual UnixMicros WallNowMicros() const = 0;
 
+  // The latest that the wall time may be: later than WallNowMicros() where two
+  // clocks disagree (JumpProofClock).
+  virtual UnixMicros LatestWallMicros() const { return WallNowMicros(); }
+
   // The machine's clock; lives for the whole process.
   static const Clock& Real();
 };

@@ -18,7 +18,7 @@ constexpr base::Duration kHurryPoll = std::chrono::milliseconds(50);
 
 }  // namespace
 
-Housekeeper::Housekeeper(const base::Clock& clock, table::Table* table,
+Housekeeper::Housekeeper(const base::JumpProofClock& clock, table::Table* table,
                          bool insecure)
     : clock_(clock),
       table_(table),
@@ -39,12 +39,26 @@ void Housekeeper::Loop() {
   while (!stopping_) {
     const size_t removed = table_->Sweep(kKeysPerTick, clock_.WallNowMicros());
     if (removed > 0) spdlog::debug("{} keys ended", removed);
+    WarnOfJumps();
     if (insecure_ && clock_.Now() >= next_warning) {
       spdlog::warn("still listening in plaintext off loopback");
       next_warning += kWarnEvery;
     }
     waker_.WaitUntil(clock_.Now() + kTick);
   }
+}
+
+void Housekeeper::WarnOfJumps() {
+  const uint64_t jumps = clock_.jumps();
+  if (jumps == jumps_warned_) return;
+  jumps_warned_ = jumps;
+  const auto jump = clock_.PendingJump();
+  if (!jump.has_value()) return;
+  spdlog::warn(
+      "the machine's clock jumped by {:.3f} s; windows and retention keep to "
+      "the time before the jump until it has lasted for ten minutes: look at "
+      "the time synchronisation of this machine",
+      base::ToMillis(jump->by) / 1000);
 }
 
 void Housekeeper::WaitAtMost(base::Duration delay,

@@ -4,19 +4,21 @@
 #include <atomic>
 #include <thread>
 
-#include "base/clock.h"
+#include "base/jump_proof_clock.h"
 #include "base/waker.h"
 #include "table/table.h"
 
 namespace freshline::daemon {
 
 // The thread for what is never urgent: ends keys whose retention is over, a
-// few per tick, and reminds of an insecure listener every hour.
+// few per tick, reminds of an insecure listener every hour, and warns once of
+// each jump of the machine's clock.
 //
 // Lifecycle: runs from construction to destruction.
 class Housekeeper {
  public:
-  Housekeeper(const base::Clock& clock, table::Table* table, bool insecure);
+  Housekeeper(const base::JumpProofClock& clock, table::Table* table,
+              bool insecure);
   ~Housekeeper();
 
   // Blocks the caller for `delay`, or until `hurry` is set (seen within 50
@@ -26,10 +28,13 @@ class Housekeeper {
  private:
   void Loop();
 
-  const base::Clock& clock_;
+  void WarnOfJumps();
+
+  const base::JumpProofClock& clock_;
   table::Table* const table_;
   const bool insecure_;
   base::EventFdWaker waker_;
+  uint64_t jumps_warned_ = 0;
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };

@@ -265,11 +265,11 @@ std::vector<EventResult> EventIngest::Apply(const PreparedEvents& events) {
   std::vector<EventResult> results(events.rows());
   std::vector<Change> changes;
   changes.reserve(events.rows());
-  const UnixMicros now_us = clock_->WallNowMicros();
+  const Clocks clocks{clock_->WallNowMicros(), clock_->LatestWallMicros()};
   for (const PreparedEvents::Batch& batch : events.batches_) {
     const auto of_batch = std::span(results).subspan(
         batch.begin, batch.input->event_time_us.size());
-    ApplyBatch(batch, now_us, of_batch, &changes);
+    ApplyBatch(batch, clocks, of_batch, &changes);
   }
   uint64_t by_status[kStatuses] = {};
   for (const EventResult& r : results) {
@@ -283,20 +283,22 @@ std::vector<EventResult> EventIngest::Apply(const PreparedEvents& events) {
 }
 
 void EventIngest::ApplyBatch(const PreparedEvents::Batch& batch,
-                             UnixMicros now_us, std::span<EventResult> results,
+                             const Clocks& clocks,
+                             std::span<EventResult> results,
                              std::vector<Change>* changes) {
+  const auto [now_us, latest_us] = clocks;
   const DecodedBatch& input = *batch.input;
   RowReader reader(batch.columns);
   registry::EntityKeyBuilder key;
-  const auto append = [&](size_t row) {
+  const auto append = [&, now = now_us, latest = latest_us](size_t row) {
     const int64_t time_us = input.event_time_us[row];
     const std::span<const Cell> cells = reader.Read(row);
-    if (time_us > now_us + options_.future_us_max) {
+    if (time_us > latest + options_.future_us_max) {
       results[row] = {EventStatus::kFuture, 0};
       return false;
     }
     const auto appended = table_->Append(
-        batch.source, batch.keys.Key(row, &key), {time_us, cells}, now_us);
+        batch.source, batch.keys.Key(row, &key), {time_us, cells}, now);
     results[row] = {StatusOf(appended.result), appended.sequence};
     if (appended.result != AppendResult::kAccepted) return false;
     changes->push_back({batch.source, appended.key, appended.sequence});

@@ -166,7 +166,11 @@ class EventIngest {
                              absl::string_view where) const;
   absl::Status CheckCells(const ColumnInput& column,
                           absl::string_view where) const;
-  void ApplyBatch(const PreparedEvents::Batch& batch, base::UnixMicros now_us,
+  struct Clocks {
+    base::UnixMicros now_us;
+    base::UnixMicros latest_us;  // beyond which events lie in the future
+  };
+  void ApplyBatch(const PreparedEvents::Batch& batch, const Clocks& clocks,
                   std::span<EventResult> results, std::vector<Change>* changes);
   Stripe* StripeOf(absl::string_view producer) const;
 
