@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <sys/prctl.h>
 #include <time.h>
+#include <unistd.h>
 
 namespace freshline::base {
 
@@ -49,6 +50,15 @@ absl::string_view SchedClassName(SchedClass sched_class) {
       return "normal";
   }
   return "normal";
+}
+
+int OwnThreadId() { return static_cast<int>(gettid()); }
+
+bool SetSchedClassOf(int thread_id, SchedClass wanted) {
+  const sched_param param{};
+  const int policy = wanted == SchedClass::kIdle ? SCHED_IDLE : SCHED_OTHER;
+  return sched_setscheduler(thread_id, policy, &param) == 0 &&
+         sched_getscheduler(thread_id) == policy;
 }
 
 int64_t ThreadCpuNanos() {

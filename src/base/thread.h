@@ -27,6 +27,14 @@ void PrepareThread(absl::string_view name, bool punctual);
 // "normal", "idle", "realtime" or "realtime-high".
 absl::string_view SchedClassName(SchedClass sched_class);
 
+// The kernel's number of the calling thread, for SetSchedClassOf().
+int OwnThreadId();
+
+// Moves another thread of this process between kNormal and kIdle. Returns
+// whether the kernel granted it: out of kIdle that takes CAP_SYS_NICE, or a
+// limit on nice values that allows 0.
+bool SetSchedClassOf(int thread_id, SchedClass wanted);
+
 // CPU time that the calling thread has consumed, in nanoseconds.
 int64_t ThreadCpuNanos();
 

@@ -25,6 +25,11 @@ constexpr int kTailRuns = 4;
 constexpr double kChangedWeightRuns = 8;
 // exp2(-1 / 1024).
 constexpr double kCalibrationDecay = 0.99932333;
+// More than the time slice of another thread, which is in every distribution.
+constexpr Duration kStarvedMin = std::chrono::milliseconds(10);
+constexpr double kContentionMax = 20;
+constexpr double kContentionStep = 0.25;
+constexpr double kContentionEnd = 0.02;
 // Where the tail that is corrected begins.
 constexpr double kBody = 0.9;
 
@@ -89,11 +94,14 @@ int Estimator::Distance(int a, int b) {
 Estimator::Source Estimator::Find(const JobShape& shape, uint32_t batch) const {
   const int bucket = BucketOf(shape, batch);
   const uint32_t id = base::ToInt(shape.group);
-  if (id >= groups_.size() || groups_[id] == nullptr) return {&prior_, 1, 1};
+  if (id >= groups_.size() || groups_[id] == nullptr) {
+    return {&prior_, contention_, 1};
+  }
   const Group& group = *groups_[id];
   const auto b = static_cast<size_t>(bucket);
   const auto nearest = static_cast<size_t>(group.nearest[b]);
-  return {&group.buckets[nearest]->sketch, group.factor[b], group.stretch};
+  return {&group.buckets[nearest]->sketch, contention_ * group.factor[b],
+          group.stretch};
 }
 
 Duration Estimator::Mean(const JobShape& shape, uint32_t batch) const {
@@ -230,6 +238,7 @@ void Estimator::Observe(const Observation& run) {
   Observation sane = run;
   sane.time = std::max(run.time, Duration::zero());
   if (listener_) listener_(sane);
+  if (NoteContention(sane)) return;
   // Judged by what was known before the run was learned.
   const double speed = speeds_.FactorOf(run.worker);
   const uint32_t id = base::ToInt(run.shape.group);
@@ -240,6 +249,22 @@ void Estimator::Observe(const Observation& run) {
     Judge(GroupOf(run.shape.group), predicted, sane);
   }
   Learn(run.shape, run.batch, Times(sane.time, 1 / speed));
+}
+
+bool Estimator::NoteContention(const Observation& run) {
+  if (run.is_seed || !run.cpu_time.has_value()) return false;
+  const Duration cpu = std::max(*run.cpu_time, Duration(1));
+  const Duration waited = run.time - cpu;
+  const bool starved = waited > kStarvedMin && waited > cpu;
+  const double seen = starved ? std::min(static_cast<double>(run.time.count()) /
+                                             static_cast<double>(cpu.count()),
+                                         kContentionMax)
+                              : 1.0;
+  contention_ += kContentionStep * (seen - contention_);
+  // A sum of such steps never ends by itself.
+  if (contention_ < 1 + kContentionEnd) contention_ = 1;
+  if (starved) ++starved_;
+  return starved;
 }
 
 Calibration Estimator::CalibrationOf(base::GroupId id) const {

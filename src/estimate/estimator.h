@@ -45,6 +45,8 @@ struct Observation {
   std::optional<base::Duration> predicted_p99;
   // A run of a profile: learned, but not a test of a prediction.
   bool is_seed = false;
+  // What of the time it had a processor, where that is known.
+  std::optional<base::Duration> cpu_time = {};
 };
 
 // Learns how long the work of each feature group takes from the runs
@@ -69,6 +71,13 @@ struct Observation {
 // long run 99 % of the runs end within their predicted p99 whatever the
 // distribution, the share of sizes and their drift. Runs on a worker that is
 // slower than the others are learned as if it were average (WorkerSpeeds).
+//
+// A run that other programs kept from the processor for most of its time, and
+// for more than 10 ms, says nothing of its work: it is neither learned nor
+// judged. It moves one factor on all predictions, which a few runs that are not
+// kept waiting bring back to 1. Otherwise three seconds of foreign load would
+// be believed for minutes: what is predicted to take seconds is not run, and
+// what is not run is not learned anew.
 //
 // Thread-safety: none; a pure value without clock, owned by one thread.
 // Bounds: GroupId below groups_max (beyond: predicted by the prior, not
@@ -107,6 +116,10 @@ class Estimator final : public CostModel {
                base::Duration time) {
     Observe(Observation{shape, batch, time, {}, {}, false});
   }
+
+  // Runs that were starved, and the factor that they left.
+  uint64_t starved() const { return starved_; }
+  double contention() const { return contention_; }
 
   // All zero for a group never observed.
   Calibration CalibrationOf(base::GroupId group) const;
@@ -157,6 +170,9 @@ class Estimator final : public CostModel {
 
   static const QuantileTracker::Options kCorrection;
 
+  // Whether the run was starved; moves contention_.
+  bool NoteContention(const Observation& run);
+
   static int BucketOf(const base::JobShape& shape, uint32_t batch);
   static double SizeOf(int bucket);
   static int Distance(int a, int b);
@@ -172,6 +188,8 @@ class Estimator final : public CostModel {
   TimeSketch prior_;
   std::vector<std::unique_ptr<Group>> groups_;  // by GroupId
   WorkerSpeeds speeds_;
+  double contention_ = 1;  // on every time that is predicted
+  uint64_t starved_ = 0;
   Listener listener_;
 };
 

@@ -14,6 +14,8 @@ namespace {
 
 // No estimate, however wrong, keeps a worker for longer.
 constexpr Duration kBoundMax = std::chrono::hours(1);
+constexpr Duration kSlowMin = std::chrono::milliseconds(5);
+constexpr Duration kSlowMax = std::chrono::milliseconds(20);
 
 }  // namespace
 
@@ -34,7 +36,9 @@ void RunWatch::Started(base::WorkerId worker, base::JobId job,
                static_cast<double>(kBoundMax.count()));
   run.hung_at =
       now + std::max(options_.floor, Duration(static_cast<int64_t>(ns)));
-  next_check_ = std::min(next_check_, run.hung_at);
+  run.slow_after = std::clamp(2 * predicted_p99, kSlowMin, kSlowMax);
+  run.slow_at = now + run.slow_after;
+  next_check_ = std::min({next_check_, run.slow_at, run.hung_at});
   ++running_;
 }
 
@@ -54,9 +58,20 @@ std::optional<base::WorkerId> RunWatch::Hung(MonoTime now) {
     if (runs_[i].hung_at <= now) {
       return base::WorkerId{static_cast<uint32_t>(i)};
     }
-    next = std::min(next, runs_[i].hung_at);
+    next = std::min({next, runs_[i].slow_at, runs_[i].hung_at});
   }
   next_check_ = next;
+  return std::nullopt;
+}
+
+std::optional<base::WorkerId> RunWatch::Slow(MonoTime now) {
+  if (now < next_check_) return std::nullopt;
+  for (size_t i = 0; i < runs_.size(); ++i) {
+    Run& run = runs_[i];
+    if (!run.running || run.slow_at > now) continue;
+    run.slow_at = now + run.slow_after;
+    return base::WorkerId{static_cast<uint32_t>(i)};
+  }
   return std::nullopt;
 }
 

@@ -14,10 +14,12 @@ namespace freshline::execute {
 // What runs on each worker, what was predicted of it, and from when on it
 // counts as hung: once it has taken `factor` times its predicted p99, but at
 // least `floor`. The floor must outlast what the machine does to threads of
-// idle class when it is busy elsewhere.
+// idle class when it is busy elsewhere. Long before that it is slow: every
+// time that it has taken twice its predicted p99 again, which is taken to be 5
+// to 20 ms.
 //
 // Not thread-safe. Cost: Started and Ended O(1), no allocation once the
-// largest batch was seen; Hung O(workers), only when the first may be.
+// largest batch was seen; Hung and Slow O(workers), only when the first may be.
 class RunWatch {
  public:
   struct Options {
@@ -30,6 +32,8 @@ class RunWatch {
     base::GroupId group{};
     std::vector<base::RowId> rows;
     base::Duration predicted_p99{};
+    base::Duration slow_after{};
+    base::MonoTime slow_at;
     base::MonoTime hung_at;
   };
 
@@ -45,7 +49,9 @@ class RunWatch {
 
   // A worker whose run is beyond its bound; it stays so until it is ended.
   std::optional<base::WorkerId> Hung(base::MonoTime now);
-  // Hung() gives nothing before. May be early.
+  // A worker whose run has become slow since it last was said to be.
+  std::optional<base::WorkerId> Slow(base::MonoTime now);
+  // Neither gives anything before. May be early.
   base::MonoTime NextCheck() const { return next_check_; }
 
  private:

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "execute/thread_worker_pool.h"
 
+#include <pthread.h>
+#include <time.h>
+
 #include <exception>
 #include <string>
 #include <utility>
@@ -20,6 +23,14 @@ struct ThreadWorkerPool::Worker {
   std::atomic<State> state{State::kIdle};
   std::atomic<base::SchedClass> sched_class{base::SchedClass::kNormal};
   std::atomic<bool> ready{false};
+  // For relief: whose clock and class it is; when the dispatcher started the
+  // run; what the thread had consumed when it began to compute, below 0 until
+  // then; whether it runs in normal class for now.
+  clockid_t cpu_clock{};
+  int thread_id = 0;
+  base::MonoTime started;
+  std::atomic<int64_t> began_cpu_ns{-1};
+  std::atomic<bool> relieved{false};
   base::EventFdWaker waker;
   Job job;
   std::vector<std::unique_ptr<featurize::Scratch>> scratch;  // by GroupId
@@ -99,6 +110,8 @@ ThreadWorkerPool::Worker* ThreadWorkerPool::TakeIdle() {
 void ThreadWorkerPool::Start(WorkerId worker) {
   Worker& w = *places_[base::ToInt(worker)];
   FRESHLINE_DCHECK(w.state.load() == State::kIdle);
+  w.started = clock_.Now();
+  w.began_cpu_ns.store(-1, std::memory_order_relaxed);
   w.state.store(State::kRunning, std::memory_order_release);
   w.waker.Wake();
 }
@@ -110,6 +123,27 @@ void ThreadWorkerPool::WriteOff(WorkerId worker) {
     place = MakeThread();
   } else {
     place = TakeIdle();
+  }
+}
+
+void ThreadWorkerPool::RelieveIfStarved(WorkerId worker) {
+  constexpr int kShare = 4;
+  constexpr base::Duration kLeast = std::chrono::milliseconds(2);
+  Worker& w = *places_[base::ToInt(worker)];
+  if (w.sched_class != base::SchedClass::kIdle || w.relieved) return;
+  if (w.state.load(std::memory_order_acquire) != State::kRunning) return;
+  const int64_t began = w.began_cpu_ns.load(std::memory_order_acquire);
+  timespec now{};
+  clock_gettime(w.cpu_clock, &now);
+  const base::Duration cpu(
+      began < 0 ? 0 : now.tv_sec * 1'000'000'000LL + now.tv_nsec - began);
+  const base::Duration time = clock_.Now() - w.started;
+  if (kShare * cpu >= time || time - cpu < kLeast) return;
+  if (base::SetSchedClassOf(w.thread_id, base::SchedClass::kNormal)) {
+    w.relieved = true;
+    relieved_.fetch_add(1, std::memory_order_relaxed);
+  } else {
+    relief_refused_.fetch_add(1, std::memory_order_relaxed);
   }
 }
 
@@ -157,6 +191,8 @@ void ThreadWorkerPool::Loop(Worker* worker, uint32_t index) {
   }
   base::PrepareThread(absl::StrCat("worker-", index), /*punctual=*/false);
   worker->sched_class = base::SetOwnSchedClass(options_.sched_class);
+  pthread_getcpuclockid(pthread_self(), &worker->cpu_clock);
+  worker->thread_id = base::OwnThreadId();
   worker->ready = true;
   worker->ready.notify_all();
   while (true) {
@@ -167,6 +203,10 @@ void ThreadWorkerPool::Loop(Worker* worker, uint32_t index) {
       continue;
     }
     Compute(worker);
+    // Relief that comes later is taken back after the next run.
+    if (worker->relieved.exchange(false)) {
+      base::SetOwnSchedClass(options_.sched_class);
+    }
     // Loses against kStop only.
     State running = State::kRunning;
     worker->state.compare_exchange_strong(running, State::kFinished,
@@ -182,10 +222,12 @@ void ThreadWorkerPool::Compute(Worker* worker) {
   featurize::Scratch* scratch = worker->scratch[base::ToInt(job.group)].get();
   for (size_t i = 0; i < job.row_count; ++i) {
     Job::Row& row = job.rows[i];
-    worker->inputs[i] = {row.events.View(), row.window_end_us};
+    worker->inputs[i] = {row.events.View(), row.window_time_us};
     worker->outputs[i] = &row.output;
   }
   const base::MonoTime begin = clock_.Now();
+  const int64_t began_cpu_ns = base::ThreadCpuNanos();
+  worker->began_cpu_ns.store(began_cpu_ns, std::memory_order_release);
   try {
     base::BatchShape shape;
     for (size_t i = 0; i < job.row_count; ++i) {
@@ -201,6 +243,7 @@ void ThreadWorkerPool::Compute(Worker* worker) {
   } catch (...) {
     job.status = absl::InternalError("feature function threw");
   }
+  job.cpu_time = base::Duration(base::ThreadCpuNanos() - began_cpu_ns);
   job.run_time = clock_.Now() - begin;
 }
 

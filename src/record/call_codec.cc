@@ -130,6 +130,7 @@ void EncodeRun(const RecordedCall& call, v1::Call* out) {
   if (call.predicted_p99) {
     out->set_predicted_p99_ns(call.predicted_p99->count());
   }
+  if (call.cpu_time) out->set_cpu_time_ns(call.cpu_time->count());
 }
 
 void DecodeRun(const v1::Call& call, RecordedCall* out) {
@@ -142,6 +143,8 @@ void DecodeRun(const v1::Call& call, RecordedCall* out) {
   if (call.has_predicted_p99_ns()) {
     out->predicted_p99 = Duration(call.predicted_p99_ns());
   }
+  out->cpu_time.reset();
+  if (call.has_cpu_time_ns()) out->cpu_time = Duration(call.cpu_time_ns());
 }
 
 }  // namespace

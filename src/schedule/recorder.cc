@@ -106,6 +106,7 @@ void PolicyRecorder::ListenTo(estimate::Estimator* estimator) {
     call->time = run.time;
     call->worker = run.worker;
     call->predicted_p99 = run.predicted_p99;
+    call->cpu_time = run.cpu_time;
     sink_->Take(*call);
   });
 }
@@ -191,9 +192,9 @@ void Replayer::Feed(const RecordedCall& call) {
       return;
     case RecordedCall::Kind::kSeed:
     case RecordedCall::Kind::kObserve:
-      estimator_->Observe({call.shape, call.batch, call.time, call.worker,
-                           call.predicted_p99,
-                           call.kind == RecordedCall::Kind::kSeed});
+      estimator_->Observe(
+          {call.shape, call.batch, call.time, call.worker, call.predicted_p99,
+           call.kind == RecordedCall::Kind::kSeed, call.cpu_time});
       return;
   }
 }

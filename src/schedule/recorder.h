@@ -54,6 +54,7 @@ struct RecordedCall {
   base::Duration time{};
   std::optional<base::WorkerId> worker;
   std::optional<base::Duration> predicted_p99;
+  std::optional<base::Duration> cpu_time;
 
   Actions actions;
 };

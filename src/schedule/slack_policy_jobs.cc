@@ -17,6 +17,8 @@ using base::WorkerId;
 
 namespace {
 
+constexpr int kExpectedTimes = 4;
+
 int64_t Nanos(MonoTime t) { return t.time_since_epoch().count(); }
 
 // Whether a batch is worth the wait of its first rows. Estimates are learned
@@ -332,7 +334,12 @@ void SlackPolicy::Done(base::JobId id, std::span<const RowResult> results,
   const GroupId group = rows_[job->rows[0]].id.group;
   health_.JobEnded(job->shape, ok, now);
   if (job->probe) {
-    health_.ProbeEnded(group, now - job->started, workers_, now);
+    // A probe that the machine kept waiting has not used its time up.
+    const Duration expected =
+        kExpectedTimes *
+        costs_->Mean(job->shape, static_cast<uint32_t>(job->rows.size()));
+    health_.ProbeEnded(group, std::min(now - job->started, expected), workers_,
+                       now);
   }
   visited_.assign(job->rows.begin(), job->rows.end());
   const Duration share =

@@ -15,6 +15,7 @@ using base::FromMillis;
 using base::GroupId;
 using base::JobShape;
 using base::ToMillis;
+using std::chrono::milliseconds;
 
 constexpr GroupId kGroup{3};
 constexpr Duration kForever = Duration::max();
@@ -193,6 +194,46 @@ TEST(EstimatorTest, TellsItsListenerInOrder) {
   ASSERT_EQ(told.size(), 2U);
   EXPECT_EQ(told[0], std::make_tuple(1U, 2U, FromMillis(3), true));
   EXPECT_EQ(told[1], std::make_tuple(4U, 1U, FromMillis(5), false));
+}
+
+// A run that waited for the processor says nothing of its work.
+TEST(EstimatorTest, StarvedRunsAreForgottenWithinAFewRuns) {
+  Estimator estimator;
+  const base::JobShape shape{base::GroupId{0}, 8, 1};
+  for (int i = 0; i < 200; ++i) {
+    estimator.Observe(
+        {shape, 1, milliseconds(2), {}, {}, false, milliseconds(2)});
+  }
+  const Duration mean = estimator.Mean(shape, 1);
+  const Duration p99 = estimator.Quantile(shape, 1, 0.99);
+  for (int i = 0; i < 50; ++i) {
+    estimator.Observe(
+        {shape, 1, milliseconds(700), {}, {}, false, milliseconds(2)});
+  }
+  EXPECT_EQ(estimator.starved(), 50U);
+  EXPECT_GT(estimator.Mean(shape, 1), 10 * mean);  // while it lasts
+  EXPECT_LT(estimator.ChanceWithin(shape, 1, milliseconds(27)), 0.1);
+  for (int i = 0; i < 25; ++i) {
+    estimator.Observe(
+        {shape, 1, milliseconds(2), {}, {}, false, milliseconds(2)});
+  }
+  EXPECT_EQ(estimator.contention(), 1);
+  EXPECT_NEAR(base::ToMillis(estimator.Mean(shape, 1)), base::ToMillis(mean),
+              0.1);
+  EXPECT_LE(estimator.Quantile(shape, 1, 0.99), p99 + p99 / 4);
+  EXPECT_EQ(estimator.CalibrationOf(base::GroupId{0}).runs, 225U);
+}
+
+// What other threads' time slices do to a run is part of its distribution.
+TEST(EstimatorTest, ARunThatWasPreemptedForATickIsLearned) {
+  Estimator estimator;
+  const base::JobShape shape{base::GroupId{0}, 8, 1};
+  for (int i = 0; i < 100; ++i) {
+    estimator.Observe(
+        {shape, 1, milliseconds(6), {}, {}, false, milliseconds(2)});
+  }
+  EXPECT_EQ(estimator.starved(), 0U);
+  EXPECT_NEAR(base::ToMillis(estimator.Mean(shape, 1)), 6, 0.5);
 }
 
 }  // namespace
