@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
+#include "base/jump_proof_clock.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "base/thread.h"
@@ -21,7 +22,9 @@
 #include "daemon/status_report.h"
 #include "estimate/estimator.h"
 #include "execute/dispatcher.h"
+#include "execute/fan_out.h"
 #include "execute/profile.h"
+#include "execute/row_assessor.h"
 #include "execute/thread_worker_pool.h"
 #include "featurize/functions.h"
 #include "ingest/ingest.h"
@@ -70,12 +73,6 @@ absl::StatusOr<Definitions> LoadAll(const DaemonConfig& config) {
   FRESHLINE_ASSIGN_OR_RETURN(
       d.metrics, staleness::MakeMetrics(*d.revision, config.item_table_dir));
   return d;
-}
-
-bool MayRunAsJob(const FeatureGroup& group,
-                 const featurize::FeatureFunction& function) {
-  return !function.always_inline() &&
-         group.placement != registry::Placement::kInline;
 }
 
 absl::StatusOr<schedule::PolicyConfig> PolicyOf(
@@ -169,16 +166,16 @@ struct Daemon::Rep {
   void AwaitQuiet() const;
 
   const DaemonConfig config;
-  const base::Clock& clock = base::Clock::Real();
+  const base::JumpProofClock clock{base::Clock::Real()};
   const base::MonoTime started = clock.Now();
   Definitions definitions;
   base::EventFdWaker waker;
   const table::TableOptions table_options;
   table::Table table;
   execute::ScratchPool scratch;
-  execute::InlineCosts inline_costs;
+  estimate::InlineCosts inline_costs;
   execute::ScratchPool approximate_scratch;
-  execute::InlineCosts approximate_costs;
+  estimate::InlineCosts approximate_costs;
   estimate::Estimator estimator;
   const schedule::PolicyConfig policy_config;
   std::unique_ptr<schedule::Policy> policy;
@@ -190,6 +187,8 @@ struct Daemon::Rep {
   std::unique_ptr<execute::Dispatcher> dispatcher;
   std::unique_ptr<outcome::OutcomeBook> outcomes;
   std::unique_ptr<serve::FeatureServer> features;
+  // Its threads use the feature server, so it ends first.
+  std::unique_ptr<execute::ThreadFanOut> fan_out;
   std::unique_ptr<Housekeeper> housekeeper;
   StatusSources status;
   std::thread dispatcher_thread;
@@ -220,13 +219,13 @@ absl::Status Daemon::Rep::Profile() {
   const Revision& revision = *definitions.revision;
   for (const FeatureGroup& group : revision.groups()) {
     const auto& function = *definitions.functions[base::ToInt(group.id)];
-    if (!MayRunAsJob(group, function)) continue;
     FRESHLINE_RETURN_IF_ERROR(execute::ProfileGroup(
         group, revision.sources()[group.source], function,
         definitions.tables.SamplerOf(group),
         {config.estimator.profile_runs, config.scheduler.batch_max,
          /*seed=*/1},
         clock, &estimator, &inline_costs));
+    if (execute::IsMadeAnew(group, function)) continue;
     spdlog::info("profiled {}: a row of one scan takes {:.2f} ms on average",
                  group.name,
                  base::ToMillis(estimator.Mean({group.id, 1, 1}, 1)));
@@ -273,14 +272,27 @@ void Daemon::Rep::MakeRooms() {
                               config.outcomes.per_second_max},
       outcome::OutcomeBook::Rooms{&clock, revision, &table,
                                   &definitions.metrics});
+  fan_out =
+      std::make_unique<execute::ThreadFanOut>(s.fan_out_threads, s.tickets_max);
+  serve::FeatureServer::Rooms rooms{
+      .clock = &clock,
+      .revision = revision,
+      .table = &table,
+      .ingest = ingest.get(),
+      .metrics = &definitions.metrics,
+      .full = {&definitions.functions, &scratch, &inline_costs},
+      .approximate = std::nullopt,
+      .dispatcher = dispatcher.get(),
+      .fan_out = fan_out.get(),
+      .outcomes = outcomes.get()};
+  if (s.approximate) {
+    rooms.approximate = {&definitions.approximations, &approximate_scratch,
+                         &approximate_costs};
+  }
   features = std::make_unique<serve::FeatureServer>(
       serve::FeatureServer::Options{config.rpc.rows_per_request_max,
                                     s.inline_cost_max},
-      serve::FeatureServer::Rooms{
-          &clock, revision, &table, ingest.get(), &definitions.functions,
-          &definitions.metrics, &scratch, &inline_costs, dispatcher.get(),
-          s.approximate ? &definitions.approximations : nullptr,
-          &approximate_scratch, &approximate_costs, outcomes.get()});
+      std::move(rooms));
 }
 
 absl::Status Daemon::Rep::StartServer() {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "execute/row_assessor.h"
 
 namespace freshline::execute {
 
@@ -20,6 +21,11 @@ namespace {
 constexpr size_t kMessagesPerTurn = 16;
 constexpr uint64_t kDecisionSample = 8;
 constexpr Duration kPublishEvery = std::chrono::milliseconds(100);
+
+std::optional<Duration> CpuTimeOf(const Job& job) {
+  if (job.cpu_time == Duration::zero()) return std::nullopt;
+  return job.cpu_time;
+}
 
 }  // namespace
 
@@ -44,23 +50,21 @@ Dispatcher::~Dispatcher() {
   for (auto& [ticket, waiting] : waiting_) waiting.query->Send();
 }
 
-std::optional<TicketId> Dispatcher::Submit(
-    std::unique_ptr<WaitingQuery>&& query) {
+bool Dispatcher::Submit(TicketId ticket,
+                        std::unique_ptr<WaitingQuery>&& query) {
   Message message;
-  message.ticket =
-      TicketId{next_ticket_.fetch_add(1, std::memory_order_relaxed)};
+  message.ticket = ticket;
   message.query = std::move(query);
-  const TicketId ticket = message.ticket;
   bool was_empty = false;
   if (stopping_.load(std::memory_order_relaxed) ||
       !inbox_.TryPush(std::move(message), &was_empty)) {
     // TryPush() took nothing.
     query = std::move(message.query);  // NOLINT(bugprone-use-after-move)
     refused_full_.fetch_add(1, std::memory_order_relaxed);
-    return std::nullopt;
+    return false;
   }
   if (was_empty) rooms_.waker->Wake();
-  return ticket;
+  return true;
 }
 
 void Dispatcher::Cancel(TicketId ticket) {
@@ -100,6 +104,11 @@ MonoTime Dispatcher::Step() {
     }
   }
   batch_.clear();
+  if (!arriving_.empty()) {
+    const TicketId id = arriving_.front();
+    arriving_.pop_front();
+    ArriveSlice(id);
+  }
   TickIfDue();
   ReprofileIfDue();
   const MonoTime now = rooms_.clock->Now();
@@ -107,6 +116,7 @@ MonoTime Dispatcher::Step() {
     PublishStats();
     next_publish_ = now + kPublishEvery;
   }
+  if (!arriving_.empty()) return now;
   const MonoTime wake = std::min(
       {rooms_.policy->NextWake(), watch_.NextCheck(), reprofiler_.NextCheck()});
   // What the last step changed must not stay unpublished while nothing comes.
@@ -138,9 +148,7 @@ void Dispatcher::Handle(Message* message) {
       Arrive(message->ticket, std::move(message->query));
       return;
     case Message::Kind::kCancel:
-      if (waiting_.erase(message->ticket) == 0) return;
-      ++own_.cancelled;
-      rooms_.policy->Cancel(message->ticket, begin, &actions_);
+      Cancelled(message->ticket, begin);
       break;
     case Message::Kind::kChanged:
       rooms_.policy->Changed(message->row, message->newest, message->signals,
@@ -151,42 +159,79 @@ void Dispatcher::Handle(Message* message) {
   Apply();
 }
 
+void Dispatcher::Cancelled(TicketId id, MonoTime now) {
+  const auto it = waiting_.find(id);
+  if (it == waiting_.end()) return;
+  const size_t slices = (it->second.needs_told + kSliceNeeds - 1) / kSliceNeeds;
+  waiting_.erase(it);
+  ++own_.cancelled;
+  for (size_t slice = 0; slice < slices; ++slice) {
+    rooms_.policy->Cancel(TicketId{base::ToInt(id) + slice}, now, &actions_);
+  }
+}
+
 void Dispatcher::Arrive(TicketId id, std::unique_ptr<WaitingQuery> query) {
-  const MonoTime now = rooms_.clock->Now();
   if (const auto overhead_us = query->overhead_us()) {
     guard_.Reported(query->flow(), *overhead_us);
   }
   const MonoTime answer_by = query->deadline() - guard_.Of(query->flow());
-  const std::span<const schedule::Need> needs = query->needs();
+  Waiting waiting;
+  waiting.query = std::move(query);
+  waiting.answer_by = answer_by;
+  waiting_[id] = std::move(waiting);
+  ArriveSlice(id);
+}
+
+void Dispatcher::ArriveSlice(TicketId id) {
+  const auto it = waiting_.find(id);
+  if (it == waiting_.end()) return;  // it was cancelled
+  Waiting& waiting = it->second;
+  WaitingQuery& query = *waiting.query;
+  const std::span<const schedule::Need> needs = query.needs();
+  const size_t begin = waiting.needs_told;
+  const size_t end = std::min(begin + kSliceNeeds, needs.size());
   open_needs_.clear();
-  for (size_t i = 0; i < needs.size(); ++i) {
+  for (size_t i = begin; i < end; ++i) {
     // A job may have ended between the query's look at the table and now.
     bool satisfied = false;
     rooms_.table->Read(needs[i].row.key, [&](const table::KeyView& key) {
       const table::StoredRow row = key.row(needs[i].row.group);
-      if (!row.exists() || !query->SatisfiedBy(i, row)) return;
+      if (!row.exists() || !query.SatisfiedBy(i, row)) return;
       satisfied = true;
-      query->Patch(i, row, key.signals(needs[i].row.group).pending,
-                   Obtained::kRefreshed);
+      query.Patch(i, row, key.signals(needs[i].row.group).pending,
+                  Obtained::kRefreshed);
     });
-    if (satisfied) continue;
-    if (answer_by <= now) {
-      query->Settle(i, Obtained::kStaleDeadline, /*price=*/0);
-    } else {
-      open_needs_.push_back(needs[i]);
-    }
+    if (!satisfied) open_needs_.push_back(needs[i]);
   }
+  waiting.needs_told = end;
+  if (end < needs.size()) arriving_.push_back(id);
   if (open_needs_.empty()) {
-    SendNow(query.get(), base::kInfiniteFuture);
+    SendIfSettled(id);
     return;
   }
-  const schedule::Ticket ticket{id, query->flow(), answer_by, open_needs_};
-  waiting_[id] = {std::move(query), answer_by};
+  const MonoTime now = rooms_.clock->Now();
+  ++waiting.slices_open;
+  // One that came too late to wait is no measure of how late answers leave.
+  waiting.waited |= now < waiting.answer_by;
+  const schedule::Ticket ticket{TicketId{base::ToInt(id) + begin / kSliceNeeds},
+                                query.flow(), waiting.answer_by, open_needs_};
   const bool sampled = decisions_ % kDecisionSample == 0;
-  const MonoTime begin = rooms_.clock->Now();
-  rooms_.policy->Arrive(ticket, begin, &actions_);
-  if (sampled) decision_ns_.Record((rooms_.clock->Now() - begin).count());
+  rooms_.policy->Arrive(ticket, now, &actions_);
+  if (sampled) decision_ns_.Record((rooms_.clock->Now() - now).count());
   Apply();
+}
+
+void Dispatcher::SendIfSettled(TicketId id) {
+  const auto it = waiting_.find(id);
+  const Waiting& settled = it->second;
+  if (settled.slices_open > 0 ||
+      settled.needs_told < settled.query->needs().size()) {
+    return;
+  }
+  Waiting waiting = std::move(it->second);
+  waiting_.erase(it);
+  SendNow(waiting.query.get(),
+          waiting.waited ? waiting.answer_by : base::kInfiniteFuture);
 }
 
 void Dispatcher::TakeFinished() {
@@ -198,6 +243,10 @@ void Dispatcher::TakeFinished() {
 
 void Dispatcher::GiveUpHung() {
   const MonoTime now = rooms_.clock->Now();
+  // Before Hung(), which moves the next check on.
+  while (const auto worker = watch_.Slow(now)) {
+    rooms_.workers->RelieveIfStarved(*worker);
+  }
   while (const auto worker = watch_.Hung(now)) {
     rooms_.workers->WriteOff(*worker);
     const RunWatch::Run& run = watch_.Ended(*worker);
@@ -254,8 +303,7 @@ void Dispatcher::TakeResults(base::WorkerId worker) {
   for (size_t i = 0; i < rows; ++i) {
     const Job::Row& row = job.rows[i];
     if (job.status.ok()) {
-      stored[i] = rooms_.table->Commit(row.row, row.output, row.as_of,
-                                       row.event_time_us, job.fidelity);
+      stored[i] = rooms_.table->Commit(row.row, row.stored(job.fidelity));
       ++own_.rows_computed;
     }
     results_.push_back({row.row, row.as_of.sequence, job.status.ok()});
@@ -286,10 +334,12 @@ void Dispatcher::RecordRun(const Job& job, base::WorkerId worker,
   }
   runs.actual_ns.Record(job.run_time.count());
   rooms_.estimator->Observe({job.shape, batch, job.run_time, worker,
-                             run.predicted_p99, /*is_seed=*/false});
+                             run.predicted_p99, /*is_seed=*/false,
+                             CpuTimeOf(job)});
   reprofiler_.Ran(run.rows[0], job.shape, /*asked_for=*/!job.background,
                   rooms_.clock->Now());
-  rooms_.inline_costs->Observe(job.group, job.run_time / batch);
+  const base::Duration alone = CpuTimeOf(job).value_or(job.run_time) / batch;
+  rooms_.inline_costs->Observe(job.group, job.shape.events, alone);
 }
 
 void Dispatcher::TickIfDue() {
@@ -352,12 +402,15 @@ void Dispatcher::StartJob(const Action& action) {
     row.row = rows[i];
     row.events.Clear();
     row.event_time_us = 0;
-    row.window_end_us = now_us;
+    row.window_time_us = now_us;
+    row.holds_until_us = table::kHoldsForEver;
     row.as_of = {rooms_.table->newest_sequence(), now_us};
     rooms_.table->Read(rows[i].key, [&](const table::KeyView& key) {
       const table::EventView events = key.events(source);
       row.events.CopyNewest(events, job.function->events_needed());
-      row.window_end_us = key.window_end_us(source, now_us);
+      row.window_time_us = key.window_time_us(source, now_us);
+      row.holds_until_us = HoldsUntil(
+          *job.function, {row.events.View(), row.window_time_us}, now_us);
       // Read under the shard's lock: every event of the key up to it is here.
       row.as_of.sequence = rooms_.table->newest_sequence();
       if (!events.empty()) {
@@ -377,7 +430,7 @@ void Dispatcher::StartJob(const Action& action) {
 }
 
 void Dispatcher::Settle(const Action& action) {
-  const auto it = waiting_.find(action.ticket);
+  const auto it = waiting_.find(FirstOf(action.ticket));
   if (it == waiting_.end()) return;
   WaitingQuery& query = *it->second.query;
   const std::span<const schedule::Need> needs = query.needs();
@@ -403,28 +456,29 @@ void Dispatcher::Settle(const Action& action) {
     const Job::Row& row = job.rows[i];
     if (row.row != action.row) continue;
     row_used_[i] = true;
-    query.Patch(need, {row.output, row.as_of, row.event_time_us, job.fidelity},
-                pending, action.reason);
+    query.Patch(need, row.stored(job.fidelity), pending, action.reason);
   }
 }
 
 void Dispatcher::Answer(TicketId ticket) {
-  const auto it = waiting_.find(ticket);
+  const TicketId id = FirstOf(ticket);
+  const auto it = waiting_.find(id);
   if (it == waiting_.end()) return;
-  Waiting waiting = std::move(it->second);
-  waiting_.erase(it);
-  SendNow(waiting.query.get(), waiting.answer_by);
+  --it->second.slices_open;
+  SendIfSettled(id);
 }
 
 void Dispatcher::SendNow(WaitingQuery* query, MonoTime answer_by) {
+  const base::FlowId flow = query->flow();
+  const MonoTime deadline = query->deadline();
   const MonoTime before = rooms_.clock->Now();
   query->Send();
   const MonoTime after = rooms_.clock->Now();
-  const bool late = after > query->deadline();
+  const bool late = after > deadline;
   if (late) ++own_.late;
   std::optional<Duration> overshoot;
   if (before >= answer_by) overshoot = after - answer_by;
-  guard_.Answered(query->flow(), overshoot, late);
+  guard_.Answered(flow, overshoot, late);
 }
 
 void Dispatcher::PublishStats() {
@@ -435,6 +489,7 @@ void Dispatcher::PublishStats() {
   stats.workers_busy = watch_.running();
   stats.workers_usable = rooms_.workers->usable();
   stats.workers_hung = rooms_.workers->hung();
+  stats.runs_starved = rooms_.estimator->starved();
   stats.spares_left = rooms_.workers->spares_left();
   stats.guard = guard_.Largest();
   std::vector<Guard::FlowState> flows;

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -15,8 +16,8 @@
 #include "base/mutex.h"
 #include "base/waker.h"
 #include "estimate/estimator.h"
+#include "estimate/inline_costs.h"
 #include "execute/guard.h"
-#include "execute/inline_costs.h"
 #include "execute/reprofiler.h"
 #include "execute/run_watch.h"
 #include "execute/waiting_query.h"
@@ -37,7 +38,9 @@ struct DispatcherStats {
   uint64_t rows_wasted =
       0;  // replaced, or too late, before any query read them
   uint64_t failures = 0;
-  uint64_t runs_hung = 0;     // given up; they count as failures too
+  uint64_t runs_hung = 0;  // given up; they count as failures too
+  // Kept from the processor by other programs for most of their time.
+  uint64_t runs_starved = 0;
   uint64_t rows_refused = 0;  // of groups that are disabled
   uint64_t reprofiles = 0;    // rows asked for so that estimates stay true
   uint32_t workers_busy = 0;
@@ -71,12 +74,22 @@ struct GroupRunStats {
 // thread comes back, so that the workers left stay with the others; without a
 // spare there is a worker less.
 //
-// Thread-safety: Submit(), Cancel(), Changed(), guard() and the statistics
-// from any thread; Step() and Run() from the one that drives.
+// A query with many needs arrives in slices, each a ticket of its own for the
+// policy, with whatever else came in between: no query keeps the others waiting
+// for longer than a slice takes. It is sent when all of its slices are
+// answered.
+//
+// Thread-safety: NewTicket(), Submit(), Cancel(), Changed(), guard() and the
+// statistics from any thread; Step() and Run() from the one that drives.
 // Bounds: `inbox_max` messages; a full inbox refuses, it never blocks.
 // Cost: Submit() is one short lock and at most one wake-up.
 class Dispatcher {
  public:
+  // Needs of a query that arrive at once.
+  static constexpr size_t kSliceNeeds = 64;
+  static constexpr int kSliceBits = 12;
+  static constexpr size_t kNeedsMax = kSliceNeeds << kSliceBits;
+
   struct Options {
     Guard::Options guard;
     RunWatch::Options hang;
@@ -91,7 +104,7 @@ class Dispatcher {
     estimate::Estimator* estimator;  // owned by the driving thread
     schedule::Policy* policy;        // "
     WorkerPool* workers;
-    InlineCosts* inline_costs;
+    estimate::InlineCosts* inline_costs;
     // Index into Revision::sources() of each group, by GroupId.
     std::vector<uint32_t> source_of_group;
     // Of each flow, by FlowId.
@@ -101,10 +114,17 @@ class Dispatcher {
   // Unsent queries are sent as they stand.
   ~Dispatcher();
 
-  // Takes `query` and returns its ticket, or leaves it and returns nullopt
-  // when the inbox is full or Stop() was called: the caller then answers with
-  // what is stored.
-  std::optional<base::TicketId> Submit(std::unique_ptr<WaitingQuery>&& query);
+  // A ticket for Submit(), not used before.
+  base::TicketId NewTicket() {
+    const uint64_t number =
+        next_ticket_.fetch_add(1, std::memory_order_relaxed);
+    return base::TicketId{number << kSliceBits};
+  }
+
+  // Takes `query` under its ticket, or leaves it and returns false when the
+  // inbox is full or Stop() was called: the caller then answers with what is
+  // stored. REQUIRES: at most kNeedsMax needs.
+  bool Submit(base::TicketId ticket, std::unique_ptr<WaitingQuery>&& query);
 
   // Forgets a ticket without sending it. Does nothing if it is gone.
   void Cancel(base::TicketId ticket);
@@ -155,6 +175,13 @@ class Dispatcher {
 
   void Handle(Message* message);
   void Arrive(base::TicketId id, std::unique_ptr<WaitingQuery> query);
+  // Tells the policy of the next needs of a query.
+  void ArriveSlice(base::TicketId id);
+  void Cancelled(base::TicketId id, base::MonoTime now);
+  // The query that a ticket of the policy belongs to, by its first.
+  static base::TicketId FirstOf(base::TicketId ticket) {
+    return base::TicketId{base::ToInt(ticket) >> kSliceBits << kSliceBits};
+  }
   void TakeFinished();
   void TakeResults(base::WorkerId worker);
   void TickIfDue();
@@ -187,15 +214,21 @@ class Dispatcher {
   struct Waiting {
     std::unique_ptr<WaitingQuery> query;
     base::MonoTime answer_by;
+    size_t needs_told = 0;  // that have arrived
+    size_t slices_open = 0;
+    bool waited = false;  // at least one slice could
   };
+  // Sends what has no slice open or to come.
+  void SendIfSettled(base::TicketId id);
   Guard guard_;
   std::vector<Message> batch_;
   schedule::Actions actions_;
   std::vector<schedule::RowResult> results_;
   std::vector<schedule::Need> open_needs_;
-  absl::flat_hash_map<base::TicketId, Waiting> waiting_;
-  const Job* finished_job_ = nullptr;  // while its settlements are applied
-  std::vector<bool> row_used_;         // of finished_job_
+  absl::flat_hash_map<base::TicketId, Waiting> waiting_;  // by first ticket
+  std::deque<base::TicketId> arriving_;  // of them, those with slices to come
+  const Job* finished_job_ = nullptr;    // while its settlements are applied
+  std::vector<bool> row_used_;           // of finished_job_
   uint64_t decisions_ = 0;
   base::Histogram decision_ns_;
   std::vector<GroupRuns> group_runs_;

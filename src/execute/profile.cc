@@ -70,7 +70,7 @@ absl::Status ProfileGroup(const registry::FeatureGroup& group,
                           const ProfileOptions& options,
                           const base::Clock& clock,
                           estimate::Estimator* estimator,
-                          InlineCosts* inline_costs) {
+                          estimate::InlineCosts* inline_costs) {
   base::Rng rng(options.seed);
   const std::unique_ptr<featurize::Scratch> scratch = function.MakeScratch();
   const base::UnixMicros now_us = clock.WallNowMicros();
@@ -80,8 +80,6 @@ absl::Status ProfileGroup(const registry::FeatureGroup& group,
   const uint32_t batch_max = std::min(group.batch_max, options.batch_max);
   for (uint32_t b = 2; b <= batch_max; b *= 2) batches.push_back(b);
   std::vector<registry::RowBytes> rows(batches.back());
-  base::Duration total{};
-  int64_t computed = 0;
   for (const uint32_t batch : batches) {
     for (uint32_t run = 0; run < options.runs; ++run) {
       for (uint32_t events = 1; events <= events_max; events *= 2) {
@@ -101,14 +99,13 @@ absl::Status ProfileGroup(const registry::FeatureGroup& group,
             function.Compute(inputs, outputs, scratch.get()));
         const base::Duration time = clock.Now() - begin;
         estimator->Seed(shape.shape(), batch, time);
-        if (batch == 1) {
-          total += time;
-          ++computed;
-        }
+        if (batch > 1) continue;
+        // The first run finds nothing in the caches, the second says more.
+        run == 0 ? inline_costs->Set(group.id, events, time)
+                 : inline_costs->Observe(group.id, events, time);
       }
     }
   }
-  if (computed > 0) inline_costs->Set(group.id, total / computed);
   return absl::OkStatus();
 }
 

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "estimate/estimator.h"
-#include "execute/inline_costs.h"
+#include "estimate/inline_costs.h"
 #include "featurize/feature_function.h"
 #include "registry/revision.h"
 
@@ -33,6 +33,6 @@ absl::Status ProfileGroup(const registry::FeatureGroup& group,
                           const ProfileOptions& options,
                           const base::Clock& clock,
                           estimate::Estimator* estimator,
-                          InlineCosts* inline_costs);
+                          estimate::InlineCosts* inline_costs);
 
 }  // namespace freshline::execute

@@ -24,8 +24,18 @@ base::Duration WaitOf(const Signals& signals, base::UnixMicros now_us) {
 bool IsFresh(const registry::FeatureGroup& group, const StoredRow& row,
              const Signals& signals, base::UnixMicros now_us) {
   if (!row.exists() || signals.pending > 0) return false;
+  if (now_us >= row.holds_until_us) return false;
   return group.max_age == base::Duration::zero() ||
          AgeOf(row, now_us) <= group.max_age;
+}
+
+base::UnixMicros HoldsUntil(const featurize::FeatureFunction& function,
+                            const featurize::Input& input,
+                            base::UnixMicros now_us) {
+  const base::UnixMicros holds = function.HoldsUntil(input);
+  if (holds == table::kHoldsForEver || input.events.empty()) return holds;
+  const base::UnixMicros first = input.events.event_time_us[0];
+  return first > now_us ? std::min(holds, first) : holds;
 }
 
 Assessment Assess(const registry::FeatureGroup& group,
@@ -38,12 +48,15 @@ Assessment Assess(const registry::FeatureGroup& group,
   result.fresh = IsFresh(group, row, result.signals, now_us);
   result.want = std::max(result.signals.newest, row.as_of.sequence);
   if (result.fresh) return result;
+  if (row.exists() && now_us >= row.holds_until_us) {
+    result.signals.pending = std::max(result.signals.pending, 1U);
+  }
   result.gain = metric.Gain({result.signals.pending, result.signals.seen,
                              AgeOf(row, now_us), WaitOf(result.signals, now_us),
                              result.signals.regret});
   const table::EventView events = key.events(group.source);
   result.shape = function.Shape(
-      {events, key.window_end_us(group.source, now_us)}, scratch);
+      {events, key.window_time_us(group.source, now_us)}, scratch);
   return result;
 }
 

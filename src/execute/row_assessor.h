@@ -87,7 +87,7 @@ class ScratchPool {
 // What a stored row lacks, and what making it fresh would be worth and cost.
 struct Assessment {
   table::Signals signals;
-  bool fresh = false;  // no event pending, and within max_age where one is set
+  bool fresh = false;  // as IsFresh()
   base::Seq want = 0;  // a row that has seen this is fresh
   double gain = 0;
   base::JobShape shape;
@@ -99,11 +99,28 @@ base::Duration AgeOf(const table::StoredRow& row, base::UnixMicros now_us);
 // How long the first pending event has waited; 0 when none is pending.
 base::Duration WaitOf(const table::Signals& signals, base::UnixMicros now_us);
 
-// Whether the row lacks nothing: cheap, decides whether Assess() is worth it.
+// Whether the rows of a group are made anew for every answer: what is so cheap
+// is neither scheduled nor, as a rule, stored.
+inline bool IsMadeAnew(const registry::FeatureGroup& group,
+                       const featurize::FeatureFunction& function) {
+  return function.always_inline() &&
+         group.placement != registry::Placement::kScheduled;
+}
+
+// FeatureFunction::HoldsUntil(), and until the clock reaches the first of
+// events that are all ahead of it (KeyView::window_time_us).
+base::UnixMicros HoldsUntil(const featurize::FeatureFunction& function,
+                            const featurize::Input& input,
+                            base::UnixMicros now_us);
+
+// Whether the row lacks nothing: no event is pending, time has not changed it
+// (StoredRow::holds_until_us), and it is within max_age where one is set.
+// Cheap: decides whether Assess() is worth it.
 bool IsFresh(const registry::FeatureGroup& group, const table::StoredRow& row,
              const table::Signals& signals, base::UnixMicros now_us);
 
-// Assesses one row under its key's lock. Cost: FeatureFunction::Shape() and
+// Assesses one row under its key's lock. A row that time has changed is worth
+// what a row with one pending event is. Cost: FeatureFunction::Shape() and
 // StalenessMetric::Gain().
 Assessment Assess(const registry::FeatureGroup& group,
                   const featurize::FeatureFunction& function,

@@ -25,9 +25,15 @@ struct Job {
     base::RowId row;
     table::AsOf as_of;
     base::UnixMicros event_time_us = 0;  // newest event in the snapshot
-    base::UnixMicros window_end_us = 0;
+    base::UnixMicros window_time_us = 0;
+    base::UnixMicros holds_until_us = table::kHoldsForEver;
     EventSnapshot events;
     registry::RowBytes output;
+
+    // The row as it is to be stored.
+    table::StoredRow stored(base::Fidelity fidelity) const {
+      return {output, as_of, event_time_us, fidelity, holds_until_us};
+    }
   };
 
   // Filled before the start.
@@ -42,6 +48,7 @@ struct Job {
   // Filled by the worker.
   base::JobShape shape;  // of the batch
   base::Duration run_time{};
+  base::Duration cpu_time{};  // of it, that the worker had a processor
   absl::Status status;
 };
 
@@ -72,6 +79,12 @@ class WorkerPool {
   // Lets the worker compute its job. Never blocks.
   // REQUIRES: its job was filled; fewer than usable() jobs run.
   virtual void Start(base::WorkerId worker) = 0;
+
+  // The run of a worker takes long. Where that is because other programs keep
+  // it from the processor, it goes on in a class that gets its share of one.
+  // Does nothing where the worker is not starved, or may not be helped.
+  // REQUIRES: `worker` runs.
+  virtual void RelieveIfStarved(base::WorkerId worker) = 0;
 
   // A worker that has finished since it was started, each once; it is idle
   // again. The dispatcher's waker is woken whenever one finishes. Runs that

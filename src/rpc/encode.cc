@@ -155,6 +155,7 @@ void EncodeLists(const ColumnSource& source, Scalar type,
 void EncodeFreshness(const serve::Answer& answer, size_t group,
                      v1::GroupFreshness* out) {
   out->set_group(answer.group(group).name);
+  bool holds_for_ever = true;
   for (uint32_t row = 0; row < answer.rows(group); ++row) {
     const serve::RowFreshness& f = answer.freshness(group, row);
     out->add_obtained(static_cast<v1::Obtained>(f.obtained));
@@ -163,6 +164,12 @@ void EncodeFreshness(const serve::Answer& answer, size_t group,
     out->add_as_of_us(f.as_of.time_us);
     out->add_as_of_sequence(f.as_of.sequence);
     out->add_pending_events(f.pending);
+    holds_for_ever &= f.holds_until_us == table::kHoldsForEver;
+  }
+  if (holds_for_ever) return;
+  for (uint32_t row = 0; row < answer.rows(group); ++row) {
+    const int64_t until = answer.freshness(group, row).holds_until_us;
+    out->add_holds_until_us(until == table::kHoldsForEver ? 0 : until);
   }
 }
 

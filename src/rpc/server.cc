@@ -60,20 +60,19 @@ class GetFeaturesCall final
           absl::StrCat("request_id: ", request_->request_id().size(),
                        " bytes; at most ", kRequestIdBytesMax));
     }
-    serve::Query query;
+    serve::Query& query = query_;
     const std::vector<std::string> references(request_->features().begin(),
                                               request_->features().end());
     FRESHLINE_ASSIGN_OR_RETURN(query.plan,
                                server_->rooms.features->Resolve(
                                    request_->feature_service(), references));
-    DecodedRequest decoded;
-    FRESHLINE_RETURN_IF_ERROR(decoded.DecodeColumns(
-        request_->entities(), "entities", &decoded.entities));
-    FRESHLINE_RETURN_IF_ERROR(decoded.DecodeBatches(
+    FRESHLINE_RETURN_IF_ERROR(decoded_.DecodeColumns(
+        request_->entities(), "entities", &decoded_.entities));
+    FRESHLINE_RETURN_IF_ERROR(decoded_.DecodeBatches(
         request_->events(), "events", server_->options.events_per_request_max));
-    query.entities = decoded.entities;
+    query.entities = decoded_.entities;
     query.request_id = request_->request_id();
-    query.events = decoded.batches;
+    query.events = decoded_.batches;
     query.received = received_;
     query.caller_deadline = ToMonoTime(context_.raw_deadline());
     if (request_->has_budget_us()) query.budget_us = request_->budget_us();
@@ -86,24 +85,21 @@ class GetFeaturesCall final
     if (request_->freshness().has_max_age_us()) {
       query.max_age_us = request_->freshness().max_age_us();
     }
-    Waits(server_->rooms.features->Get(query, this));
+    server_->rooms.features->Get(query, this);
     return absl::OkStatus();
   }
 
-  // The caller may go away while the intake still serves: whoever comes second
-  // cancels the ticket.
-  void Waits(std::optional<base::TicketId> ticket) {
+  // The caller may go away while the query is still being served.
+  bool OnWaiting(base::TicketId ticket) override {
     base::MutexLock lock(&mu_);
     ticket_ = ticket;
-    CancelLocked();
+    return !cancelled_;
   }
   void OnCancelled() override {
     base::MutexLock lock(&mu_);
     cancelled_ = true;
-    CancelLocked();
-  }
-  void CancelLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    if (cancelled_ && ticket_) server_->rooms.features->Cancel(*ticket_);
+    // One that is not submitted yet is not found, and costs its work.
+    if (ticket_) server_->rooms.features->Cancel(*ticket_);
   }
 
   void OnEvents(const ingest::PreparedEvents& events,
@@ -119,6 +115,10 @@ class GetFeaturesCall final
     Finish(absl::OkStatus());
   }
   void OnError(const absl::Status& status) override { Finish(status); }
+
+  // What the query consists of, until it is answered.
+  DecodedRequest decoded_;
+  serve::Query query_;
 
   base::Mutex mu_;
   std::optional<base::TicketId> ticket_ ABSL_GUARDED_BY(mu_);

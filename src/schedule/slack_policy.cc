@@ -92,6 +92,8 @@ void SlackPolicy::AnswerAtOnce(const Ticket& ticket, Obtained reason,
     EmitSettle(ticket.id, flow, need.row, reason, call);
   }
   EmitAnswer(ticket.id, call);
+  // Idle workers may refresh them for the next query.
+  for (const Need& need : ticket.needs) EnqueueForQuery(need, flow, call);
 }
 
 void SlackPolicy::Arrive(const Ticket& ticket, MonoTime now, Actions* actions) {
@@ -104,8 +106,6 @@ void SlackPolicy::Arrive(const Ticket& ticket, MonoTime now, Actions* actions) {
   if (config_.trigger != Trigger::kQueryWaits &&
       config_.trigger != Trigger::kQueryWaitsCold) {
     AnswerAtOnce(ticket, Obtained::kStaleShed, call);
-    const uint32_t flow = flows_.SlotOf(ticket.flow);
-    for (const Need& need : ticket.needs) EnqueueForQuery(need, flow, call);
   } else if (ticket.answer_by <= now) {
     AnswerAtOnce(ticket, Obtained::kStaleDeadline, call);
   } else if (workers_ == 0 || ticket_slots_.size() >= config_.tickets_max) {
@@ -177,7 +177,7 @@ void SlackPolicy::EnqueueForQuery(const Need& need, uint32_t flow,
   const bool remembers = config_.history_max > 0;
   const bool enqueues = config_.trigger == Trigger::kQueryEnqueues ||
                         config_.trigger == Trigger::kQueryWaitsCold;
-  if (!enqueues && !remembers) return;
+  if (!enqueues && !remembers && !config_.background) return;
   const bool barred =
       Barred(need.row, need.levels[0].shape, call) != Obtained::kUnset;
   const uint32_t slot = FindOrMakeRow(need.row);

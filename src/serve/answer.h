@@ -23,6 +23,8 @@ struct RowFreshness {
   table::AsOf as_of{};
   uint32_t pending = 0;
   bool outside_max_age = false;
+  // As table::StoredRow.
+  base::UnixMicros holds_until_us = table::kHoldsForEver;
 
   // Nothing is known of the row.
   static RowFreshness Cold() {
@@ -37,7 +39,10 @@ struct RowFreshness {
 //
 // Group g of the plan has rows(g) rows: the answer's number of rows, or one
 // that holds for all of them where every join key of its entity was given
-// once. Not thread-safe; handed from thread to thread.
+// once.
+//
+// Thread-safety: handed from thread to thread; but threads that fill different
+// rows may do so at once, each into a segment of its own.
 class Answer {
  public:
   Answer(std::shared_ptr<const registry::Revision> revision,
@@ -54,10 +59,21 @@ class Answer {
     return revision_->group(plan_->groups[g]);
   }
 
-  // Puts or replaces the row of a group; the bytes are copied. An empty span
-  // stands for the group's default row.
+  // Makes room for so many segments beside the first. REQUIRES: no other thread
+  // uses the answer.
+  void AddSegments(size_t segments) {
+    segments_.resize(segments_.size() + segments);
+  }
+  size_t segments() const { return segments_.size(); }
+
+  // Puts or replaces the row of a group; the bytes are copied, into `segment`
+  // where they do not fit into the place that the row has. An empty span stands
+  // for the group's default row.
   void Put(size_t group, uint32_t row, std::span<const std::byte> bytes,
-           const RowFreshness& freshness);
+           const RowFreshness& freshness, size_t segment = 0);
+
+  // Values in all: rows times features.
+  size_t values() const;
 
   std::span<const std::byte> bytes(size_t group, uint32_t row) const;
   const RowFreshness& freshness(size_t group, uint32_t row) const {
@@ -94,6 +110,7 @@ class Answer {
     RowFreshness freshness;
     Subject subject;
     bool is_default = true;
+    uint32_t segment = 0;
     uint32_t offset = 0;
     uint32_t size = 0;
     uint32_t capacity = 0;
@@ -110,7 +127,9 @@ class Answer {
   std::vector<bool> shared_groups_;
   std::vector<size_t> first_slot_;  // per group
   std::vector<Slot> slots_;
-  std::vector<std::byte> bytes_;  // every row 8-aligned
+  // The bytes of rows, each 8-aligned. More than one where several threads fill
+  // the answer.
+  std::vector<std::vector<std::byte>> segments_;
 };
 
 }  // namespace freshline::serve

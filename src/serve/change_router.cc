@@ -2,6 +2,7 @@
 #include "serve/change_router.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -13,7 +14,8 @@ ChangeRouter::ChangeRouter(Rooms rooms)
     : rooms_(std::move(rooms)),
       groups_of_source_(rooms_.revision->sources().size()) {
   for (const registry::FeatureGroup& group : rooms_.revision->groups()) {
-    if ((*rooms_.functions)[base::ToInt(group.id)]->always_inline() ||
+    if (execute::IsMadeAnew(group,
+                            *(*rooms_.functions)[base::ToInt(group.id)]) ||
         group.placement == registry::Placement::kInline) {
       continue;
     }
@@ -38,19 +40,19 @@ void ChangeRouter::OnEvents(std::span<const ingest::Change> changes) {
   for (const auto& [source, key_id] : keys) {
     for (const GroupId id : groups_of_source_[source]) {
       const registry::FeatureGroup& group = rooms_.revision->group(id);
-      if (group.placement == registry::Placement::kByCost &&
-          rooms_.inline_costs->Predict(id) <= rooms_.inline_cost_max) {
-        continue;
-      }
-      execute::Assessment state;
-      const bool found =
-          rooms_.table->Read(key_id, [&](const table::KeyView& key) {
-            state =
-                execute::Assess(group, *(*rooms_.functions)[base::ToInt(id)],
-                                (*rooms_.metrics)[base::ToInt(id)], key, now_us,
-                                scratch->of(id));
-          });
-      if (!found || state.fresh) continue;
+      std::optional<execute::Assessment> assessed;
+      rooms_.table->Read(key_id, [&](const table::KeyView& key) {
+        if (group.placement == registry::Placement::kByCost &&
+            rooms_.inline_costs->Predict(id, key.events(source).size) <=
+                rooms_.inline_cost_max) {
+          return;
+        }
+        assessed = execute::Assess(group, *(*rooms_.functions)[base::ToInt(id)],
+                                   (*rooms_.metrics)[base::ToInt(id)], key,
+                                   now_us, scratch->of(id));
+      });
+      if (!assessed.has_value() || assessed->fresh) continue;
+      const execute::Assessment& state = *assessed;
       dispatcher_->Changed({key_id, id}, state.signals.newest,
                            {state.signals.pending, state.gain, state.shape,
                             state.signals.regret});

@@ -5,8 +5,8 @@
 #include <span>
 
 #include "base/clock.h"
+#include "estimate/inline_costs.h"
 #include "execute/dispatcher.h"
-#include "execute/inline_costs.h"
 #include "execute/row_assessor.h"
 #include "ingest/ingest.h"
 #include "registry/revision.h"
@@ -30,7 +30,7 @@ class ChangeRouter final : public ingest::ChangeListener {
     const execute::FunctionSet* functions;
     const staleness::MetricSet* metrics;
     execute::ScratchPool* scratch;
-    execute::InlineCosts* inline_costs;
+    estimate::InlineCosts* inline_costs;
     base::Duration inline_cost_max;
   };
   explicit ChangeRouter(Rooms rooms);

@@ -16,38 +16,41 @@ using base::Duration;
 using base::GroupId;
 using base::MonoTime;
 using base::Obtained;
-using registry::FeatureGroup;
 using registry::QueryPlan;
-using table::KeyView;
-using table::StoredRow;
 
-// The keys of a query: one extractor for each entity of the plan.
-struct FeatureServer::Keys {
-  uint32_t rows = 1;
-  std::vector<ingest::KeyExtractor> of_entity;  // as plan->entities
-  std::vector<size_t> entity_of_group;          // as plan->groups
-};
+namespace {
 
-// An answer in the making.
-struct FeatureServer::Draft {
-  struct Computed {  // inline, to be stored once the key is unlocked
-    base::RowId row;
-    registry::RowBytes bytes;
-    table::AsOf as_of;
-    base::UnixMicros event_time_us;
-  };
-  Answer answer;
-  execute::ScratchPool::Loan scratch;
-  std::optional<execute::ScratchPool::Loan> approximate_scratch;
-  base::UnixMicros now_us;
-  Duration inline_left;
-  bool may_compute;  // false: the stored answer was asked for
-  std::vector<StaleRow> stale;
-  std::vector<Computed> computed;
+// Of one query: the rest is asked for again, or was not worth it. More would
+// fill the dispatcher's inbox.
+constexpr size_t kRefreshLaterMax = 256;
+// So much of the time that is left is kept for encoding and sending.
+constexpr int kSendShare = 8;
+
+}  // namespace
+
+// An answer on its way out.
+class FeatureServer::Sending final : public execute::FanOut::Work {
+ public:
+  Sending(FeatureServer* server, Answer answer, CompletionHandle done)
+      : server_(server), answer_(std::move(answer)), done_(std::move(done)) {}
+  bool RunPart() override {
+    if (!begun_.exchange(true)) server_->Complete(answer_, done_.Release());
+    return false;
+  }
+
+ private:
+  FeatureServer* const server_;
+  Answer answer_;
+  CompletionHandle done_;
+  std::atomic<bool> begun_{false};
 };
 
 FeatureServer::FeatureServer(Options options, Rooms rooms)
-    : options_(options), rooms_(std::move(rooms)) {}
+    : options_(options),
+      rooms_(std::move(rooms)),
+      maker_({options.inline_cost_max, rooms_.fan_out != nullptr},
+             {rooms_.clock, rooms_.table, rooms_.metrics, rooms_.full,
+              rooms_.approximate}) {}
 
 absl::StatusOr<std::shared_ptr<const QueryPlan>> FeatureServer::Resolve(
     absl::string_view service, absl::Span<const std::string> references) {
@@ -74,13 +77,12 @@ absl::StatusOr<std::shared_ptr<const QueryPlan>> FeatureServer::Resolve(
   return plan;
 }
 
-absl::StatusOr<FeatureServer::Keys> FeatureServer::ResolveKeys(
-    const Query& query) const {
-  const QueryPlan& plan = *query.plan;
-  size_t rows = 1;
+absl::Status FeatureServer::CheckEntities(const Query& query,
+                                          size_t* rows) const {
+  *rows = 1;
   for (const ingest::ColumnInput& column : query.entities) {
     bool known = false;
-    for (const uint32_t e : plan.entities) {
+    for (const uint32_t e : query.plan->entities) {
       for (const auto& key : rooms_.revision->entities()[e].keys) {
         known |= absl::string_view(key.name) == column.name;
       }
@@ -95,14 +97,19 @@ absl::StatusOr<FeatureServer::Keys> FeatureServer::ResolveKeys(
           absl::StrCat("entities: column \"", column.name,
                        "\" has no values; give one, or one per row"));
     }
-    rows = std::max(rows, column.size());
+    *rows = std::max(*rows, column.size());
   }
-  if (rows > options_.rows_max) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("entities: ", rows, " rows; at most ", options_.rows_max,
-                     " are answered at once"));
-  }
-  Keys keys;
+  if (*rows <= options_.rows_max) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("entities: ", *rows, " rows; at most ", options_.rows_max,
+                   " are answered at once"));
+}
+
+absl::StatusOr<QueryKeys> FeatureServer::ResolveKeys(const Query& query) const {
+  const QueryPlan& plan = *query.plan;
+  size_t rows = 1;
+  FRESHLINE_RETURN_IF_ERROR(CheckEntities(query, &rows));
+  QueryKeys keys;
   keys.rows = static_cast<uint32_t>(rows);
   for (const uint32_t e : plan.entities) {
     FRESHLINE_ASSIGN_OR_RETURN(
@@ -130,36 +137,49 @@ absl::Status FeatureServer::ApplyEvents(const Query& query, Completion* done) {
   return absl::OkStatus();
 }
 
-std::optional<base::TicketId> FeatureServer::Get(const Query& query,
-                                                 Completion* done) {
+void FeatureServer::Get(const Query& query, Completion* done) {
   if (query.budget_us.has_value() && *query.budget_us < 0) {
     Fail(absl::InvalidArgumentError(
              absl::StrCat("budget_us: ", *query.budget_us,
                           " is negative; 0 asks for the stored answer")),
          done);
-    return std::nullopt;
+    return;
   }
-  const absl::StatusOr<Keys> keys = ResolveKeys(query);
+  absl::StatusOr<QueryKeys> keys = ResolveKeys(query);
   if (!keys.ok()) {
     Fail(keys.status(), done);
-    return std::nullopt;
+    return;
   }
   if (const absl::Status applied = ApplyEvents(query, done); !applied.ok()) {
     Fail(applied, done);
-    return std::nullopt;
+    return;
   }
   const MonoTime now = rooms_.clock->Now();
   if (query.caller_deadline <= now) {
     Fail(absl::DeadlineExceededError(
              "the deadline was past on arrival; the events were applied"),
          done);
-    return std::nullopt;
+    return;
   }
-  Draft draft = MakeDraft(query, *keys);
-  if (draft.stale.empty()) {
-    Complete(draft.answer, done);
-    return std::nullopt;
+  const Times times = TimesOf(query);
+  const std::shared_ptr<Gather> gather =
+      MakeGather(query, *std::move(keys), times, now, done);
+  if (!gather->RunHere()) {
+    if (rooms_.fan_out != nullptr) {
+      gather->Divide(rooms_.fan_out->width());
+      if (rooms_.fan_out->TryPost(gather, times.answer_by)) return;
+    }
+    gather->FillRest();
   }
+  Gathered(gather.get(), times, query.overhead_us, done);
+}
+
+Duration FeatureServer::GuardOf(const Query& query) const {
+  if (rooms_.dispatcher == nullptr) return Duration::zero();
+  return rooms_.dispatcher->guard(query.plan->flow);
+}
+
+FeatureServer::Times FeatureServer::TimesOf(const Query& query) const {
   // Compared as microseconds first: a huge budget must not overflow.
   const Duration budget =
       query.budget_us.has_value()
@@ -171,225 +191,112 @@ std::optional<base::TicketId> FeatureServer::Get(const Query& query,
           : query.plan->slo;
   const MonoTime deadline =
       std::min(query.received + budget, query.caller_deadline);
-  auto pending = std::make_unique<PendingAnswer>(
-      this, std::move(draft.answer), CompletionHandle(done), deadline,
-      query.overhead_us, std::move(draft.stale));
-  if (deadline - rooms_.dispatcher->guard(query.plan->flow) <= now) {
-    pending->SendStale(Obtained::kStaleDeadline);
-    return std::nullopt;
+  return {deadline, deadline - GuardOf(query)};
+}
+
+InlineLimits FeatureServer::LimitsOf(const Query& query, const Times& times,
+                                     MonoTime now) const {
+  InlineLimits limits;
+  limits.here_left = options_.inline_cost_max;
+  // A budget of 0 asks for what is stored, and what is made anew is not: it may
+  // take the time of the SLO.
+  const bool stored_only = query.budget_us == 0;
+  const MonoTime answer_by =
+      stored_only
+          ? std::min(query.received + query.plan->slo, query.caller_deadline) -
+                GuardOf(query)
+          : times.answer_by;
+  limits.made_anew_until = answer_by - (answer_by - now) / kSendShare;
+  // The rest is for the scheduler.
+  limits.by_cost_until = now + (answer_by - now) / 2;
+  return limits;
+}
+
+std::shared_ptr<Gather> FeatureServer::MakeGather(const Query& query,
+                                                  QueryKeys keys,
+                                                  const Times& times,
+                                                  MonoTime now,
+                                                  Completion* done) {
+  std::vector<bool> shared;
+  for (const size_t e : keys.entity_of_group) {
+    shared.push_back(keys.of_entity[e].shared());
   }
+  Answer answer(rooms_.revision, query.plan, keys.rows, std::move(shared));
+  if (rooms_.outcomes != nullptr) {
+    answer.set_name(
+        rooms_.outcomes->NameOf(query.plan->flow, query.request_id));
+  }
+  RowMaker::Wanted wanted;
+  wanted.now_us = rooms_.clock->WallNowMicros();
+  wanted.may_compute = query.budget_us != 0;
+  wanted.max_pending = query.max_pending;
+  wanted.max_age_us = query.max_age_us;
+  return std::make_shared<Gather>(
+      &maker_, rooms_.table, std::move(keys), std::move(answer), wanted,
+      LimitsOf(query, times, now),
+      [this, times, overhead_us = query.overhead_us, done](Gather* gather) {
+        Gathered(gather, times, overhead_us, done);
+      });
+}
+
+void FeatureServer::Gathered(Gather* gather, const Times& times,
+                             std::optional<int64_t> overhead_us,
+                             Completion* done) {
+  if (!gather->lost().empty()) RefreshLater(gather->lost());
+  if (gather->stale().empty()) {
+    Complete(gather->answer(), done);
+  } else {
+    Wait(gather, times, overhead_us, done);
+  }
+}
+
+void FeatureServer::Wait(Gather* gather, const Times& times,
+                         std::optional<int64_t> overhead_us, Completion* done) {
+  std::vector<StaleRow> stale = std::move(gather->stale());
+  if (stale.size() > kNeedsMax) stale.resize(kNeedsMax);
+  auto pending = std::make_unique<PendingAnswer>(
+      [this, deadline = times.deadline](Answer answer,
+                                        CompletionHandle handle) {
+        Send(std::move(answer), std::move(handle), deadline);
+      },
+      std::move(gather->answer()), CompletionHandle(done), times.deadline,
+      overhead_us, std::move(stale));
+  if (times.answer_by <= rooms_.clock->Now()) {
+    RefreshLater(pending->places());
+    pending->SendStale(Obtained::kStaleDeadline);
+    return;
+  }
+  const base::TicketId ticket = rooms_.dispatcher->NewTicket();
+  if (!done->OnWaiting(ticket)) return;  // the handle reports CANCELLED
   std::unique_ptr<execute::WaitingQuery> waiting = std::move(pending);
-  const std::optional<base::TicketId> ticket =
-      rooms_.dispatcher->Submit(std::move(waiting));
-  if (!ticket.has_value()) {
+  if (!rooms_.dispatcher->Submit(ticket, std::move(waiting))) {
     static_cast<PendingAnswer*>(waiting.get())->SendStale(Obtained::kStaleShed);
   }
-  return ticket;
+}
+
+void FeatureServer::RefreshLater(const std::vector<StaleRow>& rows) {
+  for (const StaleRow& row :
+       std::span(rows).first(std::min(rows.size(), kRefreshLaterMax))) {
+    const schedule::Level& full = row.need.levels[0];
+    rooms_.dispatcher->Changed(row.need.row, row.need.want,
+                               {std::max(row.signals.pending, 1U), full.gain,
+                                full.shape, row.signals.regret});
+  }
 }
 
 void FeatureServer::Cancel(base::TicketId ticket) {
   rooms_.dispatcher->Cancel(ticket);
 }
 
-FeatureServer::Draft FeatureServer::MakeDraft(const Query& query,
-                                              const Keys& keys) {
-  const QueryPlan& plan = *query.plan;
-  std::vector<bool> shared;
-  for (const size_t e : keys.entity_of_group) {
-    shared.push_back(keys.of_entity[e].shared());
-  }
-  Draft draft{Answer(rooms_.revision, query.plan, keys.rows, std::move(shared)),
-              rooms_.scratch->Borrow(),
-              std::nullopt,
-              rooms_.clock->WallNowMicros(),
-              options_.inline_cost_max,
-              !query.budget_us.has_value() || *query.budget_us > 0,
-              {},
-              {}};
-  registry::EntityKeyBuilder builder;
-  for (size_t g = 0; g < plan.groups.size(); ++g) {
-    const ingest::KeyExtractor& extractor =
-        keys.of_entity[keys.entity_of_group[g]];
-    const uint32_t entity = rooms_.revision->group(plan.groups[g]).entity;
-    for (uint32_t row = 0; row < draft.answer.rows(g); ++row) {
-      const absl::string_view key = extractor.Key(row, &builder);
-      const bool found = rooms_.table->Read(
-          entity, key,
-          [&](const KeyView& view) { FillRow(query, g, row, view, &draft); });
-      if (!found) {
-        draft.answer.Put(g, row, {}, RowFreshness::Cold());
-      }
-    }
-  }
-  CommitInline(&draft);
-  if (rooms_.outcomes != nullptr) {
-    draft.answer.set_name(rooms_.outcomes->NameOf(plan.flow, query.request_id));
-  }
-  return draft;
-}
-
-void FeatureServer::FillRow(const Query& query, size_t g, uint32_t row,
-                            const KeyView& key, Draft* draft) {
-  const FeatureGroup& group = draft->answer.group(g);
-  const bool always_inline =
-      (*rooms_.functions)[base::ToInt(group.id)]->always_inline();
-  const StoredRow stored = key.row(group.id);
-  key.NoteRead(group.id);
-  const table::Signals signals = key.signals(group.id);
-  draft->answer.NoteSubject(g, row, {key.id(), signals.seen + signals.pending});
-  RowFreshness freshness{Obtained::kAlreadyFresh, stored.fidelity,
-                         stored.event_time_us,    stored.as_of,
-                         signals.pending,         false};
-  if (!always_inline && stored.exists()) {
-    const Duration age = execute::AgeOf(stored, draft->now_us);
-    freshness.outside_max_age =
-        group.max_age > Duration::zero() && age > group.max_age;
-    const bool asked =
-        query.max_pending.has_value() || query.max_age_us.has_value();
-    const bool good_enough =
-        asked &&
-        (!query.max_pending.has_value() ||
-         signals.pending <= *query.max_pending) &&
-        (!query.max_age_us.has_value() ||
-         age <= std::chrono::microseconds(std::clamp<int64_t>(
-                    *query.max_age_us, 0, int64_t{1} << 50)));
-    if (good_enough ||
-        execute::IsFresh(group, stored, signals, draft->now_us)) {
-      draft->answer.Put(g, row, stored.bytes, freshness);
-      return;
-    }
-  }
-  if (!always_inline && !stored.exists() && signals.newest == 0) {
-    draft->answer.Put(g, row, {}, RowFreshness::Cold());
+void FeatureServer::Send(Answer answer, CompletionHandle done,
+                         MonoTime deadline) {
+  if (rooms_.fan_out == nullptr || answer.values() <= kDispatcherValuesMax) {
+    Complete(answer, done.Release());
     return;
   }
-  if ((always_inline || draft->may_compute) &&
-      TryInline(group, key, g, row, draft)) {
-    return;
-  }
-  freshness.obtained =
-      stored.exists() ? Obtained::kStaleShed : Obtained::kDefaultCold;
-  if (!draft->may_compute || !TryApproximate(group, key, g, row, draft)) {
-    draft->answer.Put(g, row, stored.bytes, freshness);
-  }
-  if (!draft->may_compute) {
-    if (stored.exists()) {
-      draft->answer.mutable_freshness(g, row).obtained =
-          Obtained::kStaleDeadline;
-    }
-  } else if (draft->stale.size() < kNeedsMax) {
-    AddNeed(group, key, g, row, draft);
-  }
-}
-
-bool FeatureServer::TryInline(const FeatureGroup& group, const KeyView& key,
-                              size_t g, uint32_t row, Draft* draft) {
-  if (group.placement == registry::Placement::kScheduled) return false;
-  const Duration cost = rooms_.inline_costs->Predict(group.id);
-  if (cost > draft->inline_left &&
-      group.placement != registry::Placement::kInline) {
-    return false;
-  }
-  draft->inline_left -= cost;
-  const featurize::FeatureFunction& function =
-      *(*rooms_.functions)[base::ToInt(group.id)];
-  const table::EventView events = key.events(group.source);
-  const featurize::Input input{events,
-                               key.window_end_us(group.source, draft->now_us)};
-  registry::RowBytes* out = &draft->scratch->row;
-  const MonoTime begin = rooms_.clock->Now();
-  const absl::Status computed =
-      function.Compute({&input, 1}, {&out, 1}, draft->scratch->of(group.id));
-  rooms_.inline_costs->Observe(group.id, rooms_.clock->Now() - begin);
-  const StoredRow stored = key.row(group.id);
-  if (!computed.ok()) {
-    draft->answer.Put(
-        g, row, stored.bytes,
-        {stored.exists() ? Obtained::kStaleError : Obtained::kDefaultCold,
-         stored.fidelity, stored.event_time_us, stored.as_of,
-         key.signals(group.id).pending, false});
-    return true;
-  }
-  // Under the shard's lock: every event of the key up to it has been seen.
-  const table::AsOf as_of{rooms_.table->newest_sequence(), draft->now_us};
-  const base::UnixMicros newest =
-      events.empty() ? 0 : events.event_time_us[events.size - 1];
-  draft->answer.Put(g, row, *out,
-                    {Obtained::kComputedInline, base::Fidelity::kFull, newest,
-                     as_of, 0, false});
-  if (!function.always_inline()) {
-    draft->computed.push_back({{key.id(), group.id}, *out, as_of, newest});
-  }
-  return true;
-}
-
-bool FeatureServer::TryApproximate(const FeatureGroup& group,
-                                   const KeyView& key, size_t g, uint32_t row,
-                                   Draft* draft) {
-  if (rooms_.approximations == nullptr) return false;
-  const featurize::FeatureFunction* const function =
-      (*rooms_.approximations)[base::ToInt(group.id)].get();
-  if (function == nullptr) return false;
-  const Duration cost = rooms_.approximate_costs->Predict(group.id);
-  if (cost > draft->inline_left) return false;
-  draft->inline_left -= cost;
-  if (!draft->approximate_scratch.has_value()) {
-    draft->approximate_scratch.emplace(rooms_.approximate_scratch->Borrow());
-  }
-  execute::ScratchSet& scratch = **draft->approximate_scratch;
-  const table::EventView events = key.events(group.source);
-  const featurize::Input input{events,
-                               key.window_end_us(group.source, draft->now_us)};
-  registry::RowBytes* out = &scratch.row;
-  const MonoTime begin = rooms_.clock->Now();
-  const absl::Status computed =
-      function->Compute({&input, 1}, {&out, 1}, scratch.of(group.id));
-  rooms_.approximate_costs->Observe(group.id, rooms_.clock->Now() - begin);
-  if (!computed.ok()) return false;
-  draft->answer.Put(g, row, *out,
-                    {Obtained::kApproximated,
-                     base::Fidelity::kApproximate,
-                     events.empty() ? 0 : events.event_time_us[events.size - 1],
-                     {rooms_.table->newest_sequence(), draft->now_us},
-                     key.signals(group.id).pending,
-                     false});
-  return true;
-}
-
-void FeatureServer::AddNeed(const FeatureGroup& group, const KeyView& key,
-                            size_t g, uint32_t row, Draft* draft) {
-  const execute::Assessment state =
-      execute::Assess(group, *(*rooms_.functions)[base::ToInt(group.id)],
-                      (*rooms_.metrics)[base::ToInt(group.id)], key,
-                      draft->now_us, draft->scratch->of(group.id));
-  StaleRow stale;
-  stale.need.row = {key.id(), group.id};
-  stale.need.want = state.want;
-  stale.need.cold = !key.row(group.id).exists();
-  // An approximate row that stands already leaves less to gain.
-  const bool approximated =
-      draft->answer.freshness(g, row).obtained == Obtained::kApproximated;
-  const double share =
-      approximated
-          ? 1 - group.approximate.value_or(registry::Approximation{}).value
-          : 1.0;
-  stale.need.levels.push_back(
-      {base::Fidelity::kFull, share * state.gain, state.shape});
-  stale.group = static_cast<uint32_t>(g);
-  stale.row = row;
-  if (state.signals.pending == 0) {
-    // Stale by age: only a row computed since will do.
-    stale.computed_after_us = key.row(group.id).as_of.time_us;
-  }
-  draft->stale.push_back(stale);
-}
-
-void FeatureServer::CommitInline(Draft* draft) {
-  for (const Draft::Computed& row : draft->computed) {
-    // Refused where a later computation was stored meanwhile: as it should be.
-    rooms_.table->Commit(row.row, row.bytes, row.as_of, row.event_time_us,
-                         base::Fidelity::kFull);
-  }
+  auto sending =
+      std::make_shared<Sending>(this, std::move(answer), std::move(done));
+  if (!rooms_.fan_out->TryPost(sending, deadline)) sending->RunPart();
 }
 
 void FeatureServer::Complete(const Answer& answer, Completion* done) {
@@ -409,7 +316,7 @@ void FeatureServer::Remember(const Answer& answer) {
   base::FixedVector<outcome::AnsweredRow, outcome::OutcomeBook::kRowsMax> rows;
   for (size_t g = 0; g < answer.plan().groups.size(); ++g) {
     const GroupId id = answer.plan().groups[g];
-    if ((*rooms_.functions)[base::ToInt(id)]->always_inline()) continue;
+    if (maker_.IsMadeAnew(answer.group(g))) continue;
     for (uint32_t row = 0; row < answer.rows(g); ++row) {
       const Answer::Subject& subject = answer.subject(g, row);
       if (subject.key == base::kNoKey || rows.full()) continue;

@@ -16,12 +16,14 @@
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "execute/dispatcher.h"
-#include "execute/inline_costs.h"
-#include "execute/row_assessor.h"
+#include "execute/fan_out.h"
 #include "ingest/ingest.h"
 #include "outcome/outcome_book.h"
 #include "registry/revision.h"
+#include "serve/gather.h"
+#include "serve/inline_computer.h"
 #include "serve/query.h"
+#include "serve/row_maker.h"
 #include "staleness/metric_set.h"
 #include "table/table.h"
 
@@ -36,13 +38,21 @@ struct QueryCounters {
 // The query path: applies the events that a query carries, reads what is
 // stored, computes what is cheap, and lets the rest wait for the dispatcher.
 //
+// What is cheap grows with the rows: a query that costs the calling thread more
+// than `inline_cost_max` goes on in parts on the fan-out, until just before it
+// must be answered. So does the sending of a large answer.
+//
 // Thread-safety: every method from any thread.
-// Bounds: rows per query by `rows_max`; work while answering by
-// `inline_cost_max` in sum of predictions; rows that wait by kNeedsMax.
+// Bounds: rows per query by `rows_max`; work on the calling thread by
+// `inline_cost_max` in sum of predictions; rows that wait by kNeedsMax, which
+// is more than the scheduler takes of all queries.
 class FeatureServer {
  public:
   // Stale rows of one query that are refreshed; the rest is answered stale.
-  static constexpr size_t kNeedsMax = 256;
+  static constexpr size_t kNeedsMax = 10'000;
+  // Answers of more values than these are not encoded by the dispatcher, which
+  // would take some hundred microseconds.
+  static constexpr size_t kDispatcherValuesMax = 2'000;
   // Plans of explicit references that are kept.
   static constexpr size_t kPlansMax = 1024;
 
@@ -55,15 +65,14 @@ class FeatureServer {
     std::shared_ptr<const registry::Revision> revision;
     table::Table* table;
     ingest::EventIngest* ingest;
-    const execute::FunctionSet* functions;
     const staleness::MetricSet* metrics;
-    execute::ScratchPool* scratch;
-    execute::InlineCosts* inline_costs;
+    InlineComputer full;
+    std::optional<InlineComputer> approximate;  // none: none is computed
+    // Null: no group is ever scheduled.
     execute::Dispatcher* dispatcher;
-    // Of approximate rows; null: none is computed.
-    const execute::FunctionSet* approximations = nullptr;
-    execute::ScratchPool* approximate_scratch = nullptr;
-    execute::InlineCosts* approximate_costs = nullptr;
+    // Where large queries go on; null: nothing beyond inline_cost_max is
+    // computed while answering.
+    execute::FanOut* fan_out = nullptr;
     // Remembers answers for outcomes; null: none is taken.
     outcome::OutcomeBook* outcomes = nullptr;
   };
@@ -75,12 +84,11 @@ class FeatureServer {
   absl::StatusOr<std::shared_ptr<const registry::QueryPlan>> Resolve(
       absl::string_view service, absl::Span<const std::string> references);
 
-  // Answers `query` through `done`, now or by its deadline. Returns the ticket
-  // while it waits, for Cancel().
+  // Answers `query` through `done`, now or by its deadline, from any thread.
   // Errors (through `done`): INVALID_ARGUMENT naming the field, before any
   // event is applied; DEADLINE_EXCEEDED when the caller's deadline was past on
   // arrival, after the events were applied.
-  std::optional<base::TicketId> Get(const Query& query, Completion* done);
+  void Get(const Query& query, Completion* done);
 
   // The caller of a waiting query went away; its completion gets CANCELLED.
   void Cancel(base::TicketId ticket);
@@ -88,30 +96,38 @@ class FeatureServer {
   QueryCounters Counters() const;
 
  private:
-  friend class PendingAnswer;
-  struct Keys;
-  struct Draft;
-  absl::StatusOr<Keys> ResolveKeys(const Query& query) const;
+  class Sending;
+  // When a query must be answered.
+  struct Times {
+    base::MonoTime deadline;
+    base::MonoTime answer_by;  // less the guard
+  };
+  absl::StatusOr<QueryKeys> ResolveKeys(const Query& query) const;
+  absl::Status CheckEntities(const Query& query, size_t* rows) const;
   absl::Status ApplyEvents(const Query& query, Completion* done);
-  Draft MakeDraft(const Query& query, const Keys& keys);
-  void FillRow(const Query& query, size_t group, uint32_t row,
-               const table::KeyView& key, Draft* draft);
-  bool TryInline(const registry::FeatureGroup& group, const table::KeyView& key,
-                 size_t g, uint32_t row, Draft* draft);
-  // Puts an approximate row into the answer where that fits what is left for
-  // computing inline.
-  bool TryApproximate(const registry::FeatureGroup& group,
-                      const table::KeyView& key, size_t g, uint32_t row,
-                      Draft* draft);
-  void AddNeed(const registry::FeatureGroup& group, const table::KeyView& key,
-               size_t g, uint32_t row, Draft* draft);
-  void CommitInline(Draft* draft);
+  base::Duration GuardOf(const Query& query) const;
+  Times TimesOf(const Query& query) const;
+  InlineLimits LimitsOf(const Query& query, const Times& times,
+                        base::MonoTime now) const;
+  std::shared_ptr<Gather> MakeGather(const Query& query, QueryKeys keys,
+                                     const Times& times, base::MonoTime now,
+                                     Completion* done);
+  // All rows of a query are filled: answers it, or lets it wait.
+  void Gathered(Gather* gather, const Times& times,
+                std::optional<int64_t> overhead_us, Completion* done);
+  void Wait(Gather* gather, const Times& times,
+            std::optional<int64_t> overhead_us, Completion* done);
+  // Lets idle workers refresh rows that were given up.
+  void RefreshLater(const std::vector<StaleRow>& rows);
+  // Sends the answer to a query that waited, on the fan-out where it is large.
+  void Send(Answer answer, CompletionHandle done, base::MonoTime deadline);
   void Complete(const Answer& answer, Completion* done);
   void Remember(const Answer& answer);
   void Fail(const absl::Status& status, Completion* done);
 
   const Options options_;
   const Rooms rooms_;
+  const RowMaker maker_;
 
   base::Mutex plans_mu_;
   absl::flat_hash_map<std::string, std::shared_ptr<const registry::QueryPlan>>

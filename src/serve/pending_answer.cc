@@ -7,11 +7,11 @@ namespace freshline::serve {
 
 using base::Obtained;
 
-PendingAnswer::PendingAnswer(FeatureServer* server, Answer answer,
+PendingAnswer::PendingAnswer(Sender sender, Answer answer,
                              CompletionHandle done, base::MonoTime deadline,
                              std::optional<int64_t> overhead_us,
                              std::vector<StaleRow> stale)
-    : server_(server),
+    : sender_(std::move(sender)),
       answer_(std::move(answer)),
       done_(std::move(done)),
       deadline_(deadline),
@@ -41,7 +41,7 @@ void PendingAnswer::Patch(size_t need, const table::StoredRow& row,
   for (size_t p = first_place_[need]; p < first_place_[need + 1]; ++p) {
     answer_.Put(places_[p].group, places_[p].row, row.bytes,
                 {how, row.fidelity, row.event_time_us, row.as_of, pending,
-                 /*outside_max_age=*/false});
+                 /*outside_max_age=*/false, row.holds_until_us});
   }
 }
 
@@ -55,7 +55,9 @@ void PendingAnswer::Settle(size_t need, Obtained reason, double price) {
   }
 }
 
-void PendingAnswer::Send() { server_->Complete(answer_, done_.Release()); }
+void PendingAnswer::Send() {
+  std::move(sender_)(std::move(answer_), std::move(done_));
+}
 
 void PendingAnswer::SendStale(Obtained reason) {
   for (size_t need = 0; need < needs_.size(); ++need) {

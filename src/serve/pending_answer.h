@@ -5,27 +5,22 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "execute/waiting_query.h"
 #include "serve/answer.h"
-#include "serve/feature_server.h"
 #include "serve/query.h"
+#include "serve/stale_row.h"
 
 namespace freshline::serve {
-
-// A row of an answer that is stale, and where it stands. A key that was given
-// twice has two places and one need.
-struct StaleRow {
-  schedule::Need need;
-  uint32_t group = 0;                      // of the plan
-  uint32_t row = 0;                        // of the answer
-  base::UnixMicros computed_after_us = 0;  // older rows do not satisfy it
-};
 
 // The answer to a query whose stale rows wait for the dispatcher.
 class PendingAnswer final : public execute::WaitingQuery {
  public:
+  // Where the answer goes once, when nothing is open.
+  using Sender = absl::AnyInvocable<void(Answer, CompletionHandle) &&>;
+
   // `stale` is not empty, in any order.
-  PendingAnswer(FeatureServer* server, Answer answer, CompletionHandle done,
+  PendingAnswer(Sender sender, Answer answer, CompletionHandle done,
                 base::MonoTime deadline, std::optional<int64_t> overhead_us,
                 std::vector<StaleRow> stale);
 
@@ -42,8 +37,11 @@ class PendingAnswer final : public execute::WaitingQuery {
   // Closes every need and sends.
   void SendStale(base::Obtained reason);
 
+  // The rows that are stale, in order of need.
+  const std::vector<StaleRow>& places() const { return places_; }
+
  private:
-  FeatureServer* const server_;
+  Sender sender_;
   Answer answer_;
   CompletionHandle done_;
   const base::MonoTime deadline_;

@@ -16,7 +16,7 @@
 namespace freshline::serve {
 
 // One decoded query, free of the wire: views of memory that the caller keeps
-// for the duration of FeatureServer::Get().
+// until the outcome came.
 struct Query {
   std::shared_ptr<const registry::QueryPlan> plan;
   std::span<const ingest::ColumnInput> entities;
@@ -42,6 +42,10 @@ class Completion {
   // that calls Get(). `results` holds batch after batch.
   virtual void OnEvents(const ingest::PreparedEvents& events,
                         std::span<const ingest::EventResult> results) = 0;
+  // The query is about to wait under this ticket, for FeatureServer::Cancel().
+  // Returns whether anybody still wants the answer; else CANCELLED comes at
+  // once.
+  virtual bool OnWaiting(base::TicketId ticket) = 0;
   virtual void OnAnswer(const Answer& answer) = 0;
   virtual void OnError(const absl::Status& status) = 0;
 };

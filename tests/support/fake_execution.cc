@@ -62,7 +62,8 @@ std::optional<base::WorkerId> FakeWorkerPool::NextFinished() {
   return worker;
 }
 
-void FakeWorkerPool::Finish(uint32_t worker, base::Duration run_time) {
+void FakeWorkerPool::Finish(uint32_t worker, base::Duration run_time,
+                            base::Duration cpu_time) {
   FRESHLINE_CHECK(running_[worker]);
   execute::Job& job = *jobs_[worker];
   const std::unique_ptr<featurize::Scratch> scratch =
@@ -70,12 +71,13 @@ void FakeWorkerPool::Finish(uint32_t worker, base::Duration run_time) {
   std::vector<featurize::Input> inputs;
   std::vector<registry::RowBytes*> outputs;
   for (size_t i = 0; i < job.row_count; ++i) {
-    inputs.push_back({job.rows[i].events.View(), job.rows[i].window_end_us});
+    inputs.push_back({job.rows[i].events.View(), job.rows[i].window_time_us});
     outputs.push_back(&job.rows[i].output);
   }
   job.shape = job.function->Shape(inputs[0], scratch.get());
   job.status = job.function->Compute(inputs, outputs, scratch.get());
   job.run_time = run_time;
+  job.cpu_time = cpu_time;
   running_[worker] = false;
   finished_.push_back(base::WorkerId{worker});
 }

@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/waker.h"
+#include "execute/fan_out.h"
 #include "execute/waiting_query.h"
 #include "execute/worker_pool.h"
 #include "featurize/feature_function.h"
@@ -47,6 +49,12 @@ class CountingFunction final : public featurize::FeatureFunction {
                        std::span<registry::RowBytes* const> outputs,
                        featurize::Scratch*) const override;
 
+  base::UnixMicros HoldsUntil(const featurize::Input& input) const override {
+    return holds_us == 0 ? table::kHoldsForEver
+                         : input.window_time_us + holds_us;
+  }
+
+  int64_t holds_us = 0;    // how long a row holds; 0: for ever
   absl::Status fail_with;  // not OK: returned instead of rows
   std::string throw_with;  // not empty: thrown instead
 
@@ -71,14 +79,19 @@ class FakeWorkerPool final : public execute::WorkerPool {
   void Start(base::WorkerId worker) override;
   std::optional<base::WorkerId> NextFinished() override;
   void WriteOff(base::WorkerId worker) override;
+  void RelieveIfStarved(base::WorkerId worker) override {
+    ++relief_asked[base::ToInt(worker)];
+  }
+  std::map<uint32_t, int> relief_asked;  // by worker
   // The oldest run that was given up ends.
   void Return() { given_up_.pop_front(); }
 
   bool running(uint32_t worker) const { return running_[worker]; }
   uint64_t started() const { return started_; }
-  // Computes what worker i was given; it took `run_time`.
-  // REQUIRES: running(worker).
-  void Finish(uint32_t worker, base::Duration run_time);
+  // Computes what worker i was given; it took `run_time`, of which it had a
+  // processor for `cpu_time` (0: not known). REQUIRES: running(worker).
+  void Finish(uint32_t worker, base::Duration run_time,
+              base::Duration cpu_time = {});
 
  private:
   uint32_t busy() const;
@@ -88,6 +101,28 @@ class FakeWorkerPool final : public execute::WorkerPool {
   std::vector<bool> running_;
   std::deque<base::WorkerId> finished_;
   uint64_t started_ = 0;
+};
+
+// Runs what it was given when told to.
+class FakeFanOut final : public execute::FanOut {
+ public:
+  uint32_t width() const override { return 2; }
+  bool TryPost(std::shared_ptr<Work> work, base::MonoTime) override {
+    if (full) return false;
+    works_.push_back(std::move(work));
+    ++posted;
+    return true;
+  }
+  void RunAll() {
+    while (!works_.empty()) {
+      if (!works_.front()->RunPart()) works_.pop_front();
+    }
+  }
+  bool full = false;
+  int posted = 0;
+
+ private:
+  std::deque<std::shared_ptr<Work>> works_;
 };
 
 // What became of one fake query; outlives it.

@@ -36,8 +36,8 @@ _SRC = {
     # What a policy was told and did, as a file.
     "record": "base estimate schedule protobuf wire",
     "execute": "base registry table featurize staleness estimate schedule",
-    "serve": ("base registry table ingest featurize staleness outcome schedule "
-              "execute"),
+    "serve": ("base registry table ingest featurize estimate staleness outcome "
+              "schedule execute"),
     "rpc": "base registry ingest outcome serve protobuf wire grpc",
     "client": "api base protobuf wire grpc",
     "cli": "api base client version protobuf wire grpc",

@@ -28,6 +28,8 @@ constexpr uint32_t kHourMs = 3'600'000;
 constexpr int64_t kMonthUs = 31LL * 86'400 * kMillion;
 constexpr uint64_t kGrpcBytesMax = std::numeric_limits<int32_t>::max();
 constexpr uint32_t kWorkersMax = 256;
+constexpr uint32_t kFanOutThreads = 8;
+constexpr uint32_t kFanOutThreadsMax = 64;
 
 constexpr char kDefaultListen[] = "127.0.0.1:7460";
 
@@ -160,6 +162,9 @@ SchedulerConfig ReadScheduler(const Section& in, const v1::Scheduler& from,
   out.batch_max = in.Count(FRESHLINE_FIELD(batch_max), kBatchMax);
   out.inline_cost_max =
       Micros(in.Time(FRESHLINE_FIELD(inline_cost_us_max), kInlineCostUsMax));
+  out.fan_out_threads = in.Count(
+      FRESHLINE_FIELD(fan_out_threads),
+      {std::clamp(cores, uint32_t{1}, kFanOutThreads), 1, kFanOutThreadsMax});
   out.quarantine_failures =
       in.Count(FRESHLINE_FIELD(quarantine_failures), kQuarantineFailures);
   out.failure_backoff =

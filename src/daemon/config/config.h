@@ -38,6 +38,7 @@ struct SchedulerConfig {
   bool approximate = true;
   uint32_t batch_max = 1;
   base::Duration inline_cost_max{};
+  uint32_t fan_out_threads = 1;
   uint32_t quarantine_failures = 0;
   base::Duration failure_backoff{};
   uint32_t violation_budget_ppm = 0;

@@ -33,6 +33,7 @@ void PrintScheduler(const SchedulerConfig& from, v1::Scheduler* out) {
   out->set_approximate(from.approximate);
   out->set_batch_max(from.batch_max);
   out->set_inline_cost_us_max(Micros(from.inline_cost_max));
+  out->set_fan_out_threads(from.fan_out_threads);
   out->set_quarantine_failures(from.quarantine_failures);
   out->set_failure_backoff_ms(Millis(from.failure_backoff));
   out->set_violation_budget_ppm(from.violation_budget_ppm);

@@ -198,6 +198,7 @@ TEST(ConfigTest, EveryNumberHasARange) {
       {"scheduler", "background_rows_max", 1, 1000000},
       {"scheduler", "batch_max", 1, 64},
       {"scheduler", "inline_cost_us_max", 0, 100000},
+      {"scheduler", "fan_out_threads", 1, 64},
       {"scheduler", "quarantine_failures", 1, 1000000},
       {"scheduler", "failure_backoff_ms", 0, 3600000},
       {"scheduler", "violation_budget_ppm", 1, 100000},
@@ -283,6 +284,7 @@ TEST(ConfigTest, PrintedConfigurationIsCompleteAndReadsBackEqual) {
         dispatcher_realtime: false guard_floor_us: 7
         guard_overshoot_max_us: 8 tickets_max: 9 background_rows_max: 10
         background: false batch_max: 11 inline_cost_us_max: 12
+        fan_out_threads: 13
         quarantine_failures: 13 failure_backoff_ms: 14
         violation_budget_ppm: 37 hang_factor: 38 hang_floor_ms: 39
       }

@@ -117,18 +117,19 @@ class DispatcherTest : public ::testing::Test {
   std::shared_ptr<QueryOutcome> Ask(base::RowId row, base::Seq want,
                                     Duration budget,
                                     base::TicketId* ticket = nullptr,
-                                    std::optional<int64_t> overhead_us = {}) {
+                                    std::optional<int64_t> overhead_us = {},
+                                    uint32_t events = 1) {
     schedule::Need need;
     need.row = row;
     need.want = want;
-    need.levels.push_back({base::Fidelity::kFull, 1.0, {kGroup, 1, 1}});
+    need.levels.push_back({base::Fidelity::kFull, 1.0, {kGroup, events, 1}});
     auto outcome = std::make_shared<QueryOutcome>();
     std::unique_ptr<WaitingQuery> query = std::make_unique<test::FakeQuery>(
         &clock_, clock_.Now() + budget, std::vector{need}, outcome,
         Duration::zero(), overhead_us);
-    const auto id = dispatcher_->Submit(std::move(query));
-    EXPECT_TRUE(id.has_value());
-    if (ticket != nullptr && id.has_value()) *ticket = *id;
+    const base::TicketId id = dispatcher_->NewTicket();
+    EXPECT_TRUE(dispatcher_->Submit(id, std::move(query)));
+    if (ticket != nullptr) *ticket = id;
     return outcome;
   }
 
@@ -156,7 +157,7 @@ class DispatcherTest : public ::testing::Test {
   schedule::Recording recording_{100'000};
   std::unique_ptr<schedule::PolicyRecorder> policy_;
   std::unique_ptr<test::FakeWorkerPool> pool_;
-  InlineCosts costs_{1, std::chrono::milliseconds(5)};
+  estimate::InlineCosts costs_{1, std::chrono::milliseconds(5)};
   std::unique_ptr<Dispatcher> dispatcher_;
 };
 

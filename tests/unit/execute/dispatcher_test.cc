@@ -186,7 +186,7 @@ TEST_F(DispatcherTest, AFullInboxGivesTheQueryBack) {
   need.row = row;
   std::unique_ptr<WaitingQuery> query = std::make_unique<test::FakeQuery>(
       &clock_, clock_.Now() + milliseconds(30), std::vector{need}, outcome);
-  EXPECT_FALSE(dispatcher_->Submit(std::move(query)).has_value());
+  EXPECT_FALSE(dispatcher_->Submit(dispatcher_->NewTicket(), std::move(query)));
   ASSERT_NE(query, nullptr);
   EXPECT_FALSE(outcome->destroyed);
 }
@@ -201,7 +201,7 @@ TEST_F(DispatcherTest, StopRefusesNewQueriesAndSendsTheWaitingOnes) {
   need.row = row;
   std::unique_ptr<WaitingQuery> query = std::make_unique<test::FakeQuery>(
       &clock_, clock_.Now() + milliseconds(30), std::vector{need}, outcome);
-  EXPECT_FALSE(dispatcher_->Submit(std::move(query)).has_value());
+  EXPECT_FALSE(dispatcher_->Submit(dispatcher_->NewTicket(), std::move(query)));
   EXPECT_EQ(waiting->sent, 0);
   RunFor(milliseconds(30));
   EXPECT_EQ(waiting->sent, 1);
@@ -337,6 +337,58 @@ INSTANTIATE_TEST_SUITE_P(Policies, DispatcherPropertyTest,
                          [](const auto& param) {
                            return std::string(param.param);
                          });
+
+// 200 needs arrive in slices of 64: what came meanwhile is not kept waiting,
+// and the answer leaves once, when the last slice is settled.
+TEST_F(DispatcherTest, AQueryOfManyRowsArrivesInSlices) {
+  std::vector<schedule::Need> needs;
+  for (int64_t user = 0; user < 200; ++user) {
+    const auto [row, sequence] = Click(user);
+    schedule::Need need;
+    need.row = row;
+    need.want = sequence;
+    need.levels.push_back({base::Fidelity::kFull, 1.0, {kGroup, 1, 1}});
+    needs.push_back(need);
+  }
+  std::sort(needs.begin(), needs.end(),
+            [](const auto& a, const auto& b) { return a.row < b.row; });
+  auto outcome = std::make_shared<QueryOutcome>();
+  std::unique_ptr<WaitingQuery> query = std::make_unique<test::FakeQuery>(
+      &clock_, clock_.Now() + milliseconds(500), needs, outcome);
+  ASSERT_TRUE(dispatcher_->Submit(dispatcher_->NewTicket(), std::move(query)));
+  EXPECT_LE(dispatcher_->Step(), clock_.Now());  // there is more to come
+  RunFor(milliseconds(500));
+  EXPECT_EQ(outcome->sent, 1);
+  for (const QueryOutcome::Row& row : outcome->rows) {
+    EXPECT_NE(row.how, Obtained::kUnset);
+  }
+}
+
+TEST_F(DispatcherTest, AQueryOfManyRowsThatIsCancelledWaitsNoMore) {
+  std::vector<schedule::Need> needs;
+  for (int64_t user = 0; user < 200; ++user) {
+    const auto [row, sequence] = Click(user);
+    schedule::Need need;
+    need.row = row;
+    need.want = sequence;
+    need.levels.push_back({base::Fidelity::kFull, 1.0, {kGroup, 1, 1}});
+    needs.push_back(need);
+  }
+  std::sort(needs.begin(), needs.end(),
+            [](const auto& a, const auto& b) { return a.row < b.row; });
+  auto outcome = std::make_shared<QueryOutcome>();
+  std::unique_ptr<WaitingQuery> query = std::make_unique<test::FakeQuery>(
+      &clock_, clock_.Now() + milliseconds(500), needs, outcome);
+  const base::TicketId ticket = dispatcher_->NewTicket();
+  ASSERT_TRUE(dispatcher_->Submit(ticket, std::move(query)));
+  dispatcher_->Step();
+  dispatcher_->Cancel(ticket);
+  RunFor(milliseconds(400));
+  EXPECT_TRUE(outcome->destroyed);
+  EXPECT_EQ(outcome->sent, 0);
+  EXPECT_EQ(dispatcher_->Stats().policy.tickets_waiting, 0U);
+  EXPECT_EQ(dispatcher_->Stats().cancelled, 1U);
+}
 
 }  // namespace
 }  // namespace freshline::execute

@@ -52,7 +52,7 @@ struct Fixture {
   registry::Source source;
   test::FakeClock clock;
   estimate::Estimator estimator;
-  InlineCosts costs{1, std::chrono::microseconds(10)};
+  estimate::InlineCosts costs{1, std::chrono::microseconds(10)};
 };
 
 TEST(ProfileTest, SeedsTheEstimatorForEverySize) {
@@ -68,9 +68,9 @@ TEST(ProfileTest, SeedsTheEstimatorForEverySize) {
     const double pair_ms =
         base::ToMillis(f.estimator.Mean({f.group.id, events, 1}, /*batch=*/2));
     EXPECT_NEAR(pair_ms, 2 * events, 0.2 * events) << events;
+    EXPECT_NEAR(base::ToMillis(f.costs.Predict(f.group.id, events)), events,
+                0.01 * events);
   }
-  // 1, 2 and 4 ms, equally often.
-  EXPECT_NEAR(base::ToMillis(f.costs.Predict(f.group.id)), 7.0 / 3, 0.01);
 }
 
 TEST(ProfileTest, ZeroRunsLearnNothing) {
@@ -79,7 +79,7 @@ TEST(ProfileTest, ZeroRunsLearnNothing) {
   ASSERT_THAT(ProfileGroup(f.group, f.source, function, {}, {0, 2, 1}, f.clock,
                            &f.estimator, &f.costs),
               test::IsOk());
-  EXPECT_EQ(f.costs.Predict(f.group.id), std::chrono::microseconds(10));
+  EXPECT_EQ(f.costs.Predict(f.group.id, 1), std::chrono::microseconds(10));
 }
 
 TEST(ProfileTest, ReportsAFunctionThatFails) {

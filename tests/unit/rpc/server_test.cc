@@ -120,8 +120,15 @@ class ServerTest : public ::testing::Test {
     features_ = std::make_unique<serve::FeatureServer>(
         serve::FeatureServer::Options{},
         serve::FeatureServer::Rooms{
-            &clock_, revision_, table_.get(), ingest_.get(), &functions_,
-            &metrics_, scratch_.get(), &costs_, /*dispatcher=*/nullptr});
+            .clock = &clock_,
+            .revision = revision_,
+            .table = table_.get(),
+            .ingest = ingest_.get(),
+            .metrics = &metrics_,
+            .full = {&functions_, scratch_.get(), &costs_},
+            .approximate = std::nullopt,
+            .dispatcher = nullptr,
+            .fan_out = &fan_out_});
     options.listen = {"127.0.0.1:0"};
     options.poller_request_bytes_max = kPollerBytesMax;
     auto server = Server::Start(
@@ -210,12 +217,13 @@ class ServerTest : public ::testing::Test {
   std::unique_ptr<table::Table> table_;
   execute::FunctionSet functions_;
   staleness::MetricSet metrics_;
-  execute::InlineCosts costs_{1, std::chrono::microseconds(1)};
+  estimate::InlineCosts costs_{1, std::chrono::microseconds(1)};
   std::unique_ptr<execute::ScratchPool> scratch_;
   Blocker blocker_;
   std::unique_ptr<ingest::EventIngest> ingest_;
   std::unique_ptr<outcome::OutcomeBook> outcomes_;
   std::unique_ptr<serve::FeatureServer> features_;
+  execute::ThreadFanOut fan_out_{2, 100};
   std::unique_ptr<Server> server_;
   std::unique_ptr<Client> client_;
 };

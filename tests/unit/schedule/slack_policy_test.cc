@@ -45,7 +45,7 @@ TEST(SlackPolicyTest, ATicketWithNothingToWaitForIsAnsweredAtOnce) {
   PolicyHarness h("slo_aware");
   EXPECT_THAT(h.Arrive(0, 1, 27, {}), ElementsAre("answer 1"));
   EXPECT_THAT(h.Arrive(5, 2, 5, {{7}}),
-              ElementsAre("settle 2/7 DEADLINE", "answer 2"));
+              ElementsAre("settle 2/7 DEADLINE", "answer 2", "background 7"));
 }
 
 TEST(SlackPolicyTest, QueriesOfARowShareOneJob) {

@@ -75,6 +75,7 @@ constexpr char kDefinitions[] = R"pb(
     }
   }
   feature_service { name: "slow_only" feature: "slow:n" slo: "30ms" }
+  feature_service { name: "quick_only" feature: "quick:n" slo: "30ms" }
   feature_service {
     name: "rank"
     feature: "quick:n"
@@ -106,6 +107,12 @@ class Outcome final : public Completion {
   Obtained How(size_t g, uint32_t row = 0) const {
     return answer->freshness(g, row).obtained;
   }
+  bool OnWaiting(base::TicketId under) override {
+    ticket = under;
+    return wanted;
+  }
+  bool wanted = true;
+  std::optional<base::TicketId> ticket;
   std::vector<ingest::EventResult> events;
   std::optional<Answer> answer;
   std::optional<absl::Status> error;
@@ -118,8 +125,10 @@ class FeatureServerTest : public ::testing::Test {
     ASSERT_THAT(revision, test::IsOk());
     revision_ = *revision;
     table_ = std::make_unique<table::Table>(revision_, table::TableOptions{});
-    functions_.push_back(std::make_unique<test::CountingFunction>(
-        revision_->groups()[0], /*always_inline=*/false));
+    auto slow = std::make_unique<test::CountingFunction>(
+        revision_->groups()[0], /*always_inline=*/false);
+    slow_ = slow.get();
+    functions_.push_back(std::move(slow));
     for (size_t g = 1; g < 3; ++g) {
       const registry::FeatureGroup& group = revision_->groups()[g];
       functions_.push_back(std::make_unique<featurize::AggregateFunction>(
@@ -153,12 +162,22 @@ class FeatureServerTest : public ::testing::Test {
         outcome::OutcomeOptions{},
         outcome::OutcomeBook::Rooms{&clock_, revision_, table_.get(),
                                     &metrics_});
+    MakeServer();
+  }
+
+  void MakeServer() {
     server_ = std::make_unique<FeatureServer>(
         FeatureServer::Options{/*rows_max=*/100, microseconds(200)},
-        FeatureServer::Rooms{&clock_, revision_, table_.get(), ingest_.get(),
-                             &functions_, &metrics_, scratch_.get(), &costs_,
-                             dispatcher_.get(), nullptr, nullptr, nullptr,
-                             outcomes_.get()});
+        FeatureServer::Rooms{.clock = &clock_,
+                             .revision = revision_,
+                             .table = table_.get(),
+                             .ingest = ingest_.get(),
+                             .metrics = &metrics_,
+                             .full = {&functions_, scratch_.get(), &costs_},
+                             .approximate = approximate_,
+                             .dispatcher = dispatcher_.get(),
+                             .fan_out = &fan_out_,
+                             .outcomes = outcomes_.get()});
   }
 
   // A query of `service` about user 7, that carries a click of the first user
@@ -199,7 +218,26 @@ class FeatureServerTest : public ::testing::Test {
     query.budget_us = ask.budget_us;
     query.max_pending = ask.max_pending;
     query.request_id = ask.request_id;
-    return server_->Get(query, outcome);
+    server_->Get(query, outcome);
+    if (fan_out_at_once_) fan_out_.RunAll();
+    return outcome->ticket;
+  }
+
+  // A click of each user, and the users.
+  std::vector<int64_t> Users(int64_t n) {
+    std::vector<int64_t> users;
+    for (int64_t user = 1000; user < 1000 + n; ++user) users.push_back(user);
+    const std::vector<int64_t> item(users.size(), 3);
+    const std::vector<int64_t> time(users.size(), clock_.WallNowMicros());
+    const std::vector<ColumnInput> columns = {
+        {"user_id", registry::Scalar::kInt64, std::span(users), {}},
+        {"item", registry::Scalar::kInt64, std::span(item), {}}};
+    const std::vector<ingest::DecodedBatch> batch = {
+        {"clicks", columns, time, "", {}}};
+    auto prepared = ingest_->Prepare(batch);
+    EXPECT_THAT(prepared, test::IsOk());
+    ingest_->Apply(*prepared);
+    return users;
   }
 
   // From now on stale rows of "slow" are approximated.
@@ -209,12 +247,9 @@ class FeatureServerTest : public ::testing::Test {
     approximations_.resize(3);
     approximate_scratch_ =
         std::make_unique<execute::ScratchPool>(approximations_);
-    server_ = std::make_unique<FeatureServer>(
-        FeatureServer::Options{/*rows_max=*/100, microseconds(200)},
-        FeatureServer::Rooms{&clock_, revision_, table_.get(), ingest_.get(),
-                             &functions_, &metrics_, scratch_.get(), &costs_,
-                             dispatcher_.get(), &approximations_,
-                             approximate_scratch_.get(), &approximate_costs_});
+    approximate_ = {&approximations_, approximate_scratch_.get(),
+                    &approximate_costs_};
+    MakeServer();
   }
 
   void RunFor(base::Duration d) {
@@ -232,9 +267,10 @@ class FeatureServerTest : public ::testing::Test {
   std::shared_ptr<const registry::Revision> revision_;
   std::unique_ptr<table::Table> table_;
   execute::FunctionSet functions_;
+  test::CountingFunction* slow_ = nullptr;
   staleness::MetricSet metrics_;
   std::unique_ptr<execute::ScratchPool> scratch_;
-  execute::InlineCosts costs_{3, microseconds(10)};
+  estimate::InlineCosts costs_{3, microseconds(10)};
   estimate::Estimator estimator_;
   std::unique_ptr<schedule::Policy> policy_;
   std::unique_ptr<ChangeRouter> router_;
@@ -243,8 +279,11 @@ class FeatureServerTest : public ::testing::Test {
   std::unique_ptr<execute::Dispatcher> dispatcher_;
   execute::FunctionSet approximations_;
   std::unique_ptr<execute::ScratchPool> approximate_scratch_;
-  execute::InlineCosts approximate_costs_{3, microseconds(10)};
+  estimate::InlineCosts approximate_costs_{3, microseconds(10)};
   std::unique_ptr<outcome::OutcomeBook> outcomes_;
+  std::optional<InlineComputer> approximate_;
+  test::FakeFanOut fan_out_;
+  bool fan_out_at_once_ = true;
   std::unique_ptr<FeatureServer> server_;
 };
 
@@ -391,7 +430,7 @@ TEST_F(FeatureServerTest, ARefreshInTimeReplacesTheApproximation) {
 
 TEST_F(FeatureServerTest, AnApproximationThatCostsTooMuchIsNotComputed) {
   Approximate();
-  approximate_costs_.Set(base::GroupId{0}, microseconds(201));
+  approximate_costs_.Set(base::GroupId{0}, 1, microseconds(201));
   Outcome outcome;
   Get({}, &outcome);
   RunFor(milliseconds(30));
@@ -501,6 +540,138 @@ TEST_F(FeatureServerTest, RanksManyItemsForOneUser) {
   EXPECT_EQ(outcome.How(1, 2), Obtained::kDefaultCold);
 }
 
+// 100 rows of a predicted 150 us each are more than the caller's thread may do.
+TEST_F(FeatureServerTest, CheapRowsBeyondTheCallersThreadAreFannedOut) {
+  const std::vector<int64_t> users = Users(100);
+  costs_.Set(base::GroupId{1}, 1, microseconds(150));
+  Outcome outcome;
+  Get({.service = "quick_only", .click = false, .users = users}, &outcome);
+  EXPECT_EQ(fan_out_.posted, 1);
+  ASSERT_TRUE(outcome.answer.has_value());
+  for (uint32_t row = 0; row < 100; ++row) {
+    ASSERT_EQ(outcome.How(0, row), Obtained::kComputedInline) << row;
+    ASSERT_EQ(outcome.Int(0, row), 1) << row;
+  }
+  EXPECT_FALSE(outcome.ticket.has_value());
+}
+
+// 0 asks for the stored answer, and of what is made anew nothing is stored.
+TEST_F(FeatureServerTest, ABudgetOfZeroStillMakesCheapRows) {
+  const std::vector<int64_t> users = Users(100);
+  Outcome outcome;
+  Get({.service = "quick_only", .click = false, .budget_us = 0, .users = users},
+      &outcome);
+  ASSERT_TRUE(outcome.answer.has_value());
+  for (uint32_t row = 0; row < 100; ++row) {
+    ASSERT_EQ(outcome.How(0, row), Obtained::kComputedInline) << row;
+  }
+}
+
+// What was given up for want of time is refreshed by an idle worker, and the
+// next query finds it.
+TEST_F(FeatureServerTest, ARowThatTimeDidNotSufficeForIsFreshTheNextTime) {
+  const std::vector<int64_t> users = Users(100);
+  costs_.Set(base::GroupId{1}, 1, microseconds(150));
+  fan_out_at_once_ = false;
+  Outcome late;
+  Get({.service = "quick_only", .click = false, .users = users}, &late);
+  EXPECT_FALSE(late.answer.has_value());
+  clock_.Advance(milliseconds(31));
+  fan_out_.RunAll();
+  ASSERT_TRUE(late.answer.has_value());
+  EXPECT_EQ(late.How(0, 0), Obtained::kComputedInline);
+  EXPECT_EQ(late.How(0, 99), Obtained::kDefaultCold);
+
+  for (int i = 0; i < 100; ++i) {
+    RunFor(milliseconds(10));
+    if (pool_.running(0)) pool_.Finish(0, microseconds(6));
+  }
+  RunFor(milliseconds(10));
+  fan_out_.full = true;  // so that nothing but what is stored can answer
+  Outcome again;
+  Get({.service = "quick_only", .click = false, .users = {users[99]}}, &again);
+  ASSERT_TRUE(again.answer.has_value());
+  EXPECT_EQ(again.How(0), Obtained::kAlreadyFresh);
+  EXPECT_EQ(again.Int(0), 1);
+}
+
+TEST_F(FeatureServerTest, AFullFanOutLosesNoQuery) {
+  const std::vector<int64_t> users = Users(100);
+  costs_.Set(base::GroupId{1}, 1, microseconds(150));
+  fan_out_.full = true;
+  Outcome outcome;
+  Get({.service = "quick_only", .click = false, .users = users}, &outcome);
+  ASSERT_TRUE(outcome.answer.has_value());
+  EXPECT_EQ(outcome.How(0, 0), Obtained::kComputedInline);
+  EXPECT_EQ(outcome.How(0, 99), Obtained::kDefaultCold);
+}
+
+TEST_F(FeatureServerTest, EveryStaleRowOfALargeQueryIsOneForTheScheduler) {
+  const std::vector<int64_t> users = Users(100);
+  Outcome outcome;
+  EXPECT_TRUE(
+      Get({.click = false, .budget_us = 290'000, .users = users}, &outcome)
+          .has_value());
+  for (int i = 0; i < 100 && !outcome.answer.has_value(); ++i) {
+    dispatcher_->Step();
+    if (!pool_.running(0)) continue;
+    clock_.Advance(microseconds(100));
+    pool_.Finish(0, microseconds(100));
+  }
+  dispatcher_->Step();
+  RunFor(milliseconds(290));
+  ASSERT_TRUE(outcome.answer.has_value());
+  size_t refreshed = 0;
+  for (uint32_t row = 0; row < 100; ++row) {
+    refreshed += outcome.How(0, row) == Obtained::kRefreshed ? 1 : 0;
+  }
+  // All that fitted into the time as it was predicted at first, 3 ms a row.
+  EXPECT_GE(refreshed, 90U);
+}
+
+TEST_F(FeatureServerTest, WhoeverGoesAwayWhileRowsAreMadeIsNotWaitedFor) {
+  Outcome outcome;
+  outcome.wanted = false;
+  Get({}, &outcome);
+  ASSERT_TRUE(outcome.error.has_value());
+  EXPECT_EQ(outcome.error->code(), absl::StatusCode::kCancelled);
+  dispatcher_->Step();
+  EXPECT_EQ(dispatcher_->Stats().policy.tickets_waiting, 0U);
+}
+
+// A window empties without an event: the row is as stale as with one.
+TEST_F(FeatureServerTest, ARowThatTimeHasChangedIsStale) {
+  slow_->holds_us = 5'000'000;
+  Outcome first;
+  Get({}, &first);
+  dispatcher_->Step();
+  pool_.Finish(0, milliseconds(3));
+  dispatcher_->Step();
+  ASSERT_EQ(first.How(0), Obtained::kRefreshed);
+  const base::UnixMicros until = first.answer->freshness(0, 0).holds_until_us;
+  EXPECT_GT(until, clock_.WallNowMicros());
+
+  clock_.Advance(microseconds(until - clock_.WallNowMicros() - 1));
+  Outcome held;
+  EXPECT_FALSE(Get({.click = false}, &held).has_value());
+  EXPECT_EQ(held.How(0), Obtained::kAlreadyFresh);
+  EXPECT_EQ(held.answer->freshness(0, 0).holds_until_us, until);
+
+  clock_.Advance(microseconds(1));
+  Outcome acceptable;  // a pending event would be, and this is no worse
+  EXPECT_FALSE(
+      Get({.click = false, .max_pending = 1}, &acceptable).has_value());
+  Outcome stale;
+  EXPECT_TRUE(Get({.click = false, .max_pending = 0}, &stale).has_value());
+  dispatcher_->Step();
+  ASSERT_TRUE(pool_.running(0));  // it has a gain, though nothing is pending
+  pool_.Finish(0, milliseconds(3));
+  dispatcher_->Step();
+  ASSERT_TRUE(stale.answer.has_value());
+  EXPECT_EQ(stale.How(0), Obtained::kRefreshed);
+  EXPECT_GT(stale.answer->freshness(0, 0).holds_until_us, until);
+}
+
 TEST_F(FeatureServerTest, HostileEntitiesGetPreciseErrors) {
   const auto error_of = [&](const Ask& ask) {
     Outcome outcome;
@@ -538,7 +709,7 @@ TEST_F(FeatureServerTest, AKeyAskedForTwiceIsComputedOnce) {
 TEST_F(FeatureServerTest, UnknownNamesListTheKnownOnes) {
   EXPECT_THAT(server_->Resolve("nope", {}),
               test::StatusIs(absl::StatusCode::kNotFound,
-                             HasSubstr("slow_only, rank")));
+                             HasSubstr("slow_only, quick_only, rank")));
   EXPECT_THAT(server_->Resolve("", {}),
               test::StatusIs(absl::StatusCode::kInvalidArgument,
                              HasSubstr("exactly one of")));
