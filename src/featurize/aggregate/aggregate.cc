@@ -13,6 +13,7 @@
 
 #include "absl/strings/string_view.h"
 #include "base/check.h"
+#include "featurize/aggregate/sums.h"
 
 namespace freshline::featurize {
 
@@ -136,19 +137,6 @@ void ForEachBack(size_t begin, size_t end, const uint8_t* mask,
   }
 }
 
-// The sum of the cells let through, and their number.
-template <typename S, typename T>
-std::pair<S, uint64_t> Sum(const T* cells, size_t begin, size_t end,
-                           const uint8_t* mask, const uint8_t* nulls) {
-  S sum = 0;
-  uint64_t count = 0;
-  ForEach(begin, end, mask, nulls, [&](size_t i) {
-    sum += static_cast<S>(cells[i]);
-    ++count;
-  });
-  return {sum, count};
-}
-
 // The first cell in the order of `before`, among those let through.
 template <typename T, typename Before>
 std::optional<T> First(const T* cells, size_t begin, size_t end,
@@ -171,13 +159,60 @@ std::optional<T> MinOrMax(Aggregate::Fn fn, const T* cells, size_t begin,
   return First(cells, begin, end, mask, nulls, std::greater<>());
 }
 
-ValueStatus SetFinite(uint32_t feature, double value, RowWriter* out) {
-  if (!std::isfinite(value)) return ValueStatus::kError;
-  out->SetFloat64(feature, value);
+// SUM or MEAN of the finite FLOAT64 cells that for_each(visit) visits.
+template <bool kMean, typename ForEachCell>
+ValueStatus SumFloats(uint32_t feature, const ForEachCell& for_each,
+                      RowWriter* out) {
+  CompensatedSum sum;
+  uint64_t count = 0;
+  double least = std::numeric_limits<double>::infinity();
+  double most = -least;
+  for_each([&](double cell) {
+    sum.Add(cell);
+    ++count;
+    if (kMean) {
+      least = std::min(least, cell);
+      most = std::max(most, cell);
+    }
+  });
+  if (count == 0) return ValueStatus::kNull;
+  double scale = 1;
+  if (!std::isfinite(sum.total())) {
+    sum = {};
+    scale = CompensatedSum::kScale;
+    for_each([&](double cell) { sum.Add(cell * CompensatedSum::kScale); });
+  }
+  const double total = sum.total() / scale;
+  if (kMean) {
+    const auto n = static_cast<double>(count);
+    // Undone last where the sum itself is infinite.
+    const double mean =
+        std::isfinite(total) ? total / n : sum.total() / n / scale;
+    // Rounding could leave the range of the cells by a bit.
+    out->SetFloat64(feature, std::clamp(mean, least, most));
+    return ValueStatus::kPresent;
+  }
+  if (!std::isfinite(total)) return ValueStatus::kError;
+  out->SetFloat64(feature, total);
   return ValueStatus::kPresent;
 }
 
-ValueStatus SetSum(uint32_t feature, __int128 sum, RowWriter* out) {
+// SUM or MEAN of the INT64 cells that for_each(visit) visits. 2^63 of them fit
+// into the sum: the order of events decides nothing.
+template <typename ForEachCell>
+ValueStatus SumInts(uint32_t feature, bool mean, const ForEachCell& for_each,
+                    RowWriter* out) {
+  __int128 sum = 0;
+  uint64_t count = 0;
+  for_each([&](int64_t cell) {
+    sum += cell;
+    ++count;
+  });
+  if (count == 0) return ValueStatus::kNull;
+  if (mean) {
+    out->SetFloat64(feature, MeanOf(sum, count));
+    return ValueStatus::kPresent;
+  }
   if (sum < std::numeric_limits<int64_t>::min() ||
       sum > std::numeric_limits<int64_t>::max()) {
     return ValueStatus::kError;
@@ -369,20 +404,15 @@ ValueStatus AggregateFunction::SetNumber(uint32_t feature, const Selection& s,
     return v ? ValueStatus::kPresent : ValueStatus::kNull;
   }
   const bool is_mean = fn == Aggregate::Fn::kMean;
-  if (is_float) {
-    const auto [sum, count] =
-        Sum<double>(column.doubles, s.begin, s.end, s.mask, nulls);
-    if (count == 0) return ValueStatus::kNull;
-    const double by = is_mean ? static_cast<double>(count) : 1;
-    return SetFinite(feature, sum / by, out);
-  }
-  // 2^63 events of 64 bits fit: the order of events decides nothing.
-  const auto [sum, count] =
-      Sum<__int128>(column.ints, s.begin, s.end, s.mask, nulls);
-  if (count == 0) return ValueStatus::kNull;
-  if (!is_mean) return SetSum(feature, sum, out);
-  return SetFinite(feature,
-                   static_cast<double>(sum) / static_cast<double>(count), out);
+  const auto each = [&](const auto* cells) {
+    return [&s, nulls, cells](auto visit) {
+      ForEach(s.begin, s.end, s.mask, nulls,
+              [&](size_t i) { visit(cells[i]); });
+    };
+  };
+  if (!is_float) return SumInts(feature, is_mean, each(column.ints), out);
+  return is_mean ? SumFloats<true>(feature, each(column.doubles), out)
+                 : SumFloats<false>(feature, each(column.doubles), out);
 }
 
 ValueStatus AggregateFunction::SetLast(uint32_t feature, const Selection& s,

@@ -21,10 +21,14 @@ namespace freshline::featurize {
 // 0, every other aggregate of nothing is NULL, and then the declared default
 // stands in where there is one. LAST_N lists newest first.
 //
-// Status of a value: ERROR for a SUM beyond INT64, or a FLOAT64 result that is
-// not finite; TRUNCATED where the cap on events per key dropped events that
-// the window may have held (a NULL stays NULL). Floats are added oldest first,
-// so that equal events give equal bits.
+// Sums are compensated (featurize/aggregate/sums.h), and depend on no order
+// where the numbers are integers; MEAN is finite and lies within [MIN, MAX],
+// also where the sum overflows.
+//
+// Status of a value: ERROR, of this value alone, for a SUM beyond INT64 or
+// beyond the finite FLOAT64; TRUNCATED where the cap on events per key dropped
+// events that the window may have held (a NULL stays NULL). Floats are added
+// oldest first, so that equal events give equal bits.
 //
 // Thread-safety: as FeatureFunction. Cost: 0.3 us plus about 1 ns per event
 // and feature; features with the same window and filters share the search and
