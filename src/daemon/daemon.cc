@@ -72,6 +72,9 @@ absl::StatusOr<Definitions> LoadAll(const DaemonConfig& config) {
   }
   FRESHLINE_ASSIGN_OR_RETURN(
       d.metrics, staleness::MakeMetrics(*d.revision, config.item_table_dir));
+  for (const std::string& doubt : staleness::Doubts(*d.revision, d.metrics)) {
+    spdlog::warn("{}", doubt);
+  }
   return d;
 }
 

@@ -74,4 +74,9 @@ double StalenessMetric::Gain(const RowSignals& row) const {
   return std::min(weight_ * Value(row), std::numeric_limits<double>::max());
 }
 
+std::optional<std::string> StalenessMetric::Doubt() const {
+  if (expression_ == nullptr) return std::nullopt;
+  return expression_->Doubt();
+}
+
 }  // namespace freshline::staleness

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -41,6 +42,9 @@ class StalenessMetric {
   // Weight times the metric: never negative, never infinite. A weight that is
   // negative or not finite counts as 0.
   double Gain(const RowSignals& row) const;
+
+  // As SqlExpression::Doubt(); nothing where the metric is no expression.
+  std::optional<std::string> Doubt() const;
 
   // What outcomes of the group move; null where nothing is learned.
   LearnedCurve* learned() const { return learned_.get(); }

@@ -58,6 +58,12 @@ absl::string_view FieldOf(registry::Staleness::Kind kind) {
                                                         : "curve_file";
 }
 
+std::string FieldText(const registry::FeatureGroup& group,
+                      absl::string_view message) {
+  return absl::StrCat("feature group \"", group.name, "\": staleness.",
+                      FieldOf(group.staleness.kind), ": ", message);
+}
+
 }  // namespace
 
 absl::StatusOr<StalenessMetric> ParseMetric(const std::string& text) {
@@ -86,17 +92,25 @@ absl::StatusOr<StalenessMetric> ParseMetric(const std::string& text) {
   return MakeMetric(staleness, "");
 }
 
+std::vector<std::string> Doubts(const registry::Revision& revision,
+                                const MetricSet& metrics) {
+  std::vector<std::string> doubts;
+  for (const registry::FeatureGroup& group : revision.groups()) {
+    const auto doubt = metrics[base::ToInt(group.id)].Doubt();
+    if (!doubt.has_value()) continue;
+    doubts.push_back(FieldText(group, *doubt));
+  }
+  return doubts;
+}
+
 absl::StatusOr<MetricSet> MakeMetrics(const registry::Revision& revision,
                                       const std::string& directory) {
   MetricSet metrics;
   for (const registry::FeatureGroup& group : revision.groups()) {
     auto metric = MakeMetric(group.staleness, directory);
     if (!metric.ok()) {
-      return absl::Status(
-          metric.status().code(),
-          absl::StrCat("feature group \"", group.name, "\": staleness.",
-                       FieldOf(group.staleness.kind), ": ",
-                       metric.status().message()));
+      return absl::Status(metric.status().code(),
+                          FieldText(group, metric.status().message()));
     }
     metrics.push_back(*std::move(metric));
   }

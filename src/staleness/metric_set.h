@@ -20,6 +20,11 @@ using MetricSet = std::vector<StalenessMetric>;
 absl::StatusOr<MetricSet> MakeMetrics(const registry::Revision& revision,
                                       const std::string& directory);
 
+// What is allowed and hardly meant, a line each, naming the group and the
+// field. REQUIRES: `metrics` are those of `revision`.
+std::vector<std::string> Doubts(const registry::Revision& revision,
+                                const MetricSet& metrics);
+
 // Makes the metric that a command line names: share, pending, age, curve:FILE,
 // learned, learned:FILE (the curve that it begins with) or sql:EXPRESSION.
 // Returns: INVALID_ARGUMENT naming the choices, or as MakeMetrics().

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cmath>
 #include <utility>
 
@@ -54,6 +55,23 @@ int Authorize(void* selects, int action, const char*, const char* name,
   }
 }
 
+// Rows of every kind that a metric might tell apart, in a fixed order.
+std::vector<RowSignals> StaleRows() {
+  using std::chrono::milliseconds;
+  std::vector<RowSignals> rows;
+  for (const uint32_t pending : {1, 2, 3, 10, 100}) {
+    for (const uint64_t seen : {0, 1, 7, 50, 2000}) {
+      for (const int64_t age_ms : {10, 2'500, 400'000, 80'000'000}) {
+        for (const double regret : {0.0, .3, 1.0, 40.0}) {
+          rows.push_back({pending, seen, milliseconds(age_ms),
+                          milliseconds(age_ms / 2), regret});
+        }
+      }
+    }
+  }
+  return rows;
+}
+
 int OutOfSteps(void* questions) {
   return ++*static_cast<int*>(questions) > kQuestionsMax ? 1 : 0;
 }
@@ -79,10 +97,12 @@ class SqlExpression::Statement {
   }
 
   std::optional<double> Evaluate(const RowSignals& row) {
-    sqlite3_bind_int64(statement_, 1, row.pending);
-    sqlite3_bind_int64(statement_, 2, static_cast<sqlite3_int64>(row.seen));
+    // Counts too are bound as REAL: of integers, SQL's quotient is cut, and
+    // pending / (pending + seen) would always be 0.
+    sqlite3_bind_double(statement_, 1, row.pending);
+    sqlite3_bind_double(statement_, 2, static_cast<double>(row.seen));
     sqlite3_bind_double(statement_, 3, AgeSeconds(row));
-    sqlite3_bind_int(statement_, 4, row.seen == 0 ? 1 : 0);
+    sqlite3_bind_double(statement_, 4, row.seen == 0 ? 1 : 0);
     sqlite3_bind_double(statement_, 5, WaitingSeconds(row));
     sqlite3_bind_double(statement_, 6, row.regret);
     questions_ = 0;
@@ -214,6 +234,27 @@ std::optional<double> SqlExpression::Evaluate(const RowSignals& row) const {
   base::MutexLock lock(&mu_);
   idle_.push_back(std::move(statement));
   return value;
+}
+
+std::optional<std::string> SqlExpression::Doubt() const {
+  std::optional<double> first;
+  bool some = false;
+  for (const RowSignals& row : StaleRows()) {
+    const std::optional<double> value = Evaluate(row);
+    if (!value.has_value()) continue;
+    if (some && value != first) return std::nullopt;
+    first = value;
+    some = true;
+  }
+  if (!some) {
+    return "it has no value for any row tried (NULL, negative or infinite): "
+           "the pending share will stand in for it always";
+  }
+  return absl::StrCat(
+      "it is ", *first, " for every row tried, whatever is pending",
+      *first == 0 ? ": nothing will be refreshed for it" : "",
+      "; if that is not meant, mind that whole numbers that are written out "
+      "divide to whole numbers (1 / 2 is 0, 1.0 / 2 is 0.5)");
 }
 
 }  // namespace freshline::staleness

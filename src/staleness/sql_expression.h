@@ -17,7 +17,8 @@ namespace freshline::staleness {
 //
 // Names: pending, seen, age_s (seconds, at most a day), cold (1 where nothing
 // was seen, else 0), waiting_s (seconds since the first pending event came, at
-// most a day) and regret (RowSignals). Allowed are operators, CASE, CAST,
+// most a day) and regret (RowSignals). All are REAL: they divide as numbers do.
+// Allowed are operators, CASE, CAST,
 // literals and the functions abs, ceil, coalesce, exp, floor, ifnull, iif, ln,
 // log10, max, min, nullif, pow, power, round, sign and sqrt. Subqueries,
 // tables, aggregates of other names and functions that could allocate or run
@@ -39,6 +40,10 @@ class SqlExpression {
   // The value, or nullopt where it is NULL, no number, not finite or negative,
   // where SQLite reports an error, or where it ran out of steps.
   std::optional<double> Evaluate(const RowSignals& row) const;
+
+  // What to warn of: the expression has the same value for 400 stale rows of
+  // every kind, or none for all of them. Cost: as many evaluations.
+  std::optional<std::string> Doubt() const;
 
  private:
   class Statement;

@@ -19,7 +19,9 @@ using ::freshline::test::IsOk;
 using ::freshline::test::StatusIs;
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 // A revision of one group with this staleness.
 absl::StatusOr<std::shared_ptr<const registry::Revision>> RevisionWith(
@@ -86,6 +88,21 @@ TEST(MetricSetTest, NamesTheGroupOfABadExpression) {
               StatusIs(absl::StatusCode::kInvalidArgument,
                        AllOf(HasSubstr("\"activity\": staleness.expression"),
                              HasSubstr("did you mean \"pending\""))));
+}
+
+TEST(MetricSetTest, NamesTheGroupOfADoubtfulExpression) {
+  const auto doubts = [](const std::string& staleness) {
+    auto revision = RevisionWith(staleness);
+    EXPECT_THAT(revision, IsOk()) << staleness;
+    auto metrics = MakeMetrics(**revision, "");
+    EXPECT_THAT(metrics, IsOk()) << staleness;
+    return Doubts(**revision, *metrics);
+  };
+  EXPECT_THAT(doubts("kind: EXPRESSION expression: '1 / 2 * pending'"),
+              ElementsAre(AllOf(HasSubstr("\"activity\": staleness.expression"),
+                                HasSubstr("is 0 for every row"))));
+  EXPECT_THAT(doubts("kind: EXPRESSION expression: 'pending / 2'"), IsEmpty());
+  EXPECT_THAT(doubts("kind: AGE"), IsEmpty());
 }
 
 TEST(MetricSetTest, CommandLinesNameMetrics) {

@@ -44,6 +44,33 @@ TEST(SqlExpressionTest, SeesEverySignal) {
   EXPECT_EQ(Value("min(pending, 2) * sqrt(seen) -- a remark", row), 6);
 }
 
+TEST(SqlExpressionTest, SignalsDivideAsNumbersDo) {
+  const RowSignals row{3, 9, seconds(7), seconds(2), .5};
+  EXPECT_EQ(Value("pending / (pending + seen)", row), 0.25);
+  EXPECT_EQ(Value("pending / 2", row), 1.5);
+  EXPECT_EQ(Value("(cold + 1) / pending", {4, 0, {}}), .5);
+  EXPECT_EQ(Value("1 / seen", {0, 4, {}}), .25);
+  EXPECT_EQ(Value("cast(pending as integer) / 2", row), 1);
+}
+
+TEST(SqlExpressionTest, DoubtsWhatIsTheSameForEveryRow) {
+  const auto doubt = [](const std::string& sql) {
+    auto expression = SqlExpression::Compile(sql);
+    EXPECT_THAT(expression, IsOk()) << sql;
+    return expression.ok() ? (*expression)->Doubt().value_or("") : "";
+  };
+  EXPECT_THAT(doubt("1 / 2 * pending"), HasSubstr("is 0 for every row"));
+  EXPECT_THAT(doubt("2.5"), HasSubstr("is 2.5 for every row"));
+  EXPECT_THAT(doubt("-pending"), HasSubstr("has no value for any row"));
+  EXPECT_THAT(doubt("pending / 0"), HasSubstr("has no value for any row"));
+  for (const char* sql :
+       {"pending", "pending / (pending + seen)", "cold", "age_s", "waiting_s",
+        "regret", "pending > 50", "seen >= 2000", "nullif(pending, 1)",
+        "iif(age_s > 86000, 1, 0)"}) {
+    EXPECT_EQ(doubt(sql), "") << sql;
+  }
+}
+
 TEST(SqlExpressionTest, HasNoValueWhereThereIsNoSensibleOne) {
   const RowSignals row{3, 9, seconds(7)};
   for (const char* sql :
