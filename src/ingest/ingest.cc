@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
+#include "base/foreign_text.h"
 #include "base/random.h"
 #include "base/status_macros.h"
 #include "registry/nearest_name.h"
@@ -100,7 +101,7 @@ absl::Status UnknownSource(const registry::Revision& revision,
   std::vector<std::string> names;
   for (const registry::Source& s : revision.sources()) names.push_back(s.name);
   return absl::NotFoundError(
-      absl::StrCat(where, ".source: no source is named \"", source, "\"",
+      absl::StrCat(where, ".source: no source is named ", base::Quoted(source),
                    registry::SuggestName(source, names)));
 }
 
@@ -109,8 +110,8 @@ absl::Status UnknownColumn(const registry::Source& source,
   std::vector<std::string> names;
   for (const registry::EventColumn& c : source.columns) names.push_back(c.name);
   return absl::InvalidArgumentError(
-      absl::StrCat(where, ": source \"", source.name, "\" has no column \"",
-                   column, "\"", registry::SuggestName(column, names)));
+      absl::StrCat(where, ": source \"", source.name, "\" has no column ",
+                   base::Quoted(column), registry::SuggestName(column, names)));
 }
 
 bool IsJoinKey(const registry::Entity& entity, absl::string_view column) {
@@ -178,8 +179,8 @@ absl::StatusOr<PreparedEvents::Batch> EventIngest::PrepareBatch(
     }
     if (prepared.columns[*index] != nullptr) {
       return absl::InvalidArgumentError(
-          absl::StrCat(where, ": column \"", column.name,
-                       "\" is given twice; send it once"));
+          absl::StrCat(where, ": column ", base::Quoted(column.name),
+                       " is given twice; send it once"));
     }
     prepared.columns[*index] = &column;
     FRESHLINE_RETURN_IF_ERROR(
@@ -237,9 +238,9 @@ absl::Status EventIngest::CheckCells(const ColumnInput& column,
   if (const auto* v = std::get_if<std::span<const double>>(&column.values)) {
     for (size_t row = 0; row < v->size(); ++row) {
       if (!std::isinf((*v)[row]) || is_null(row)) continue;
-      return absl::InvalidArgumentError(
-          absl::StrCat(where, ": column \"", column.name, "\", row ", row,
-                       ": the number is infinite; send a finite one, or NULL"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          where, ": column ", base::Quoted(column.name), ", row ", row,
+          ": the number is infinite; send a finite one, or NULL"));
     }
   }
   if (const auto* v =
@@ -248,8 +249,8 @@ absl::Status EventIngest::CheckCells(const ColumnInput& column,
       const size_t bytes = (*v)[row].size();
       if (bytes <= options_.string_bytes_max || is_null(row)) continue;
       return absl::InvalidArgumentError(
-          absl::StrCat(where, ": column \"", column.name, "\", row ", row,
-                       ": string of ", bytes, " bytes; at most ",
+          absl::StrCat(where, ": column ", base::Quoted(column.name), ", row ",
+                       row, ": string of ", bytes, " bytes; at most ",
                        options_.string_bytes_max, " are allowed"));
     }
   }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/foreign_text.h"
 #include "base/status_macros.h"
 #include "registry/value_type.h"
 
@@ -20,15 +21,15 @@ constexpr size_t kNamesShown = 10;
 std::string TypeName(Scalar type) { return ToString(ValueType::Of(type)); }
 
 std::string ColumnName(absl::string_view where, absl::string_view column) {
-  return absl::StrCat(where, ": column \"", column, "\"");
+  return absl::StrCat(where, ": column ", base::Quoted(column));
 }
 
-// " (columns given: a, b)", for who mistook a name.
+// ' (columns given: "a", "b")', for who mistook a name.
 std::string NamesGiven(std::span<const ColumnInput> columns) {
   if (columns.empty()) return " (no column is given)";
   std::string text = " (columns given: ";
   for (size_t i = 0; i < columns.size() && i < kNamesShown; ++i) {
-    absl::StrAppend(&text, i > 0 ? ", " : "", columns[i].name);
+    absl::StrAppend(&text, i > 0 ? ", " : "", base::Quoted(columns[i].name));
   }
   absl::StrAppend(&text, columns.size() > kNamesShown ? ", ...)" : ")");
   return text;

@@ -8,6 +8,7 @@
 #include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/foreign_text.h"
 #include "base/status_macros.h"
 #include "ingest/key_extract.h"
 #include "registry/entity_key.h"
@@ -123,9 +124,10 @@ class OutcomeBook::KeyFinder {
     for (const ingest::ColumnInput& column : columns) {
       if (std::find(wanted.begin(), wanted.end(), column.name) ==
           wanted.end()) {
-        return absl::InvalidArgumentError(absl::StrCat(
-            "entities: the feature service has no join key \"", column.name,
-            "\"; it has: ", absl::StrJoin(wanted, ", ")));
+        return absl::InvalidArgumentError(
+            absl::StrCat("entities: the feature service has no join key ",
+                         base::Quoted(column.name),
+                         "; it has: ", absl::StrJoin(wanted, ", ")));
       }
     }
     return absl::OkStatus();

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/foreign_text.h"
 #include "base/status_macros.h"
 #include "registry/nearest_name.h"
 
@@ -18,11 +19,6 @@ uint32_t IndexOf(const T& value, std::vector<T>* values) {
   const auto index = static_cast<uint32_t>(it - values->begin());
   if (it == values->end()) values->push_back(value);
   return index;
-}
-
-// Echoed in errors: a reference comes from outside and may be of any length.
-absl::string_view Shown(absl::string_view reference) {
-  return reference.substr(0, 160);
 }
 
 std::vector<std::string> FeatureNames(const FeatureGroup& group) {
@@ -40,8 +36,8 @@ absl::Status PlanBuilder::Add(absl::string_view reference) {
       colon + 1 == reference.size() ||
       reference.find(':', colon + 1) != absl::string_view::npos) {
     return absl::InvalidArgumentError(
-        absl::StrCat("\"", Shown(reference),
-                     "\" is not a reference: write \"group:feature\", or "
+        absl::StrCat(base::Quoted(reference),
+                     " is not a reference: write \"group:feature\", or "
                      "\"group:*\" for every feature of the group"));
   }
   const absl::string_view group_name = reference.substr(0, colon);
@@ -53,20 +49,20 @@ absl::Status PlanBuilder::Add(absl::string_view reference) {
     const auto feature = group.FindFeature(feature_name);
     if (feature.has_value()) return Append(found->second, *feature);
     return absl::NotFoundError(
-        absl::StrCat("\"", Shown(reference), "\": feature group ", group.name,
+        absl::StrCat(base::Quoted(reference), ": feature group ", group.name,
                      " has no such feature",
                      SuggestName(feature_name, FeatureNames(group))));
   }
   for (uint32_t i = 0; i < group.features.size(); ++i) {
     if (Contains(found->second, i)) {
       return absl::InvalidArgumentError(
-          absl::StrCat("\"", Shown(reference), "\" repeats \"", group.name, ":",
+          absl::StrCat(base::Quoted(reference), " repeats \"", group.name, ":",
                        group.features[i].name, "\": name each feature once"));
     }
   }
   if (plan_.features.size() + group.features.size() > kPlanFeaturesMax) {
     return absl::InvalidArgumentError(
-        absl::StrCat("\"", Shown(reference), "\" makes more than ",
+        absl::StrCat(base::Quoted(reference), " makes more than ",
                      kPlanFeaturesMax, " features: split them"));
   }
   for (uint32_t i = 0; i < group.features.size(); ++i) {
@@ -108,8 +104,8 @@ absl::Status PlanBuilder::UnknownGroup(absl::string_view reference,
   std::vector<std::string> names;
   names.reserve(groups_.size());
   for (const FeatureGroup& known : groups_) names.push_back(known.name);
-  return absl::NotFoundError(absl::StrCat("\"", Shown(reference),
-                                          "\": unknown feature group",
+  return absl::NotFoundError(absl::StrCat(base::Quoted(reference),
+                                          ": unknown feature group",
                                           SuggestName(group, names)));
 }
 

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/foreign_text.h"
 #include "base/status_macros.h"
 #include "registry/plan_builder.h"
 
@@ -57,8 +58,8 @@ absl::StatusOr<const FeatureService*> Revision::GetService(
   std::vector<std::string> known;
   for (const FeatureService& s : services()) known.push_back(s.name);
   return absl::NotFoundError(
-      absl::StrCat("feature_service: there is no \"", name,
-                   "\"; known are: ", absl::StrJoin(known, ", ")));
+      absl::StrCat("feature_service: there is no ", base::Quoted(name),
+                   "; known are: ", absl::StrJoin(known, ", ")));
 }
 
 const Source* Revision::FindSource(absl::string_view name) const {

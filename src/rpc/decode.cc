@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "base/foreign_text.h"
 #include "base/status_macros.h"
 
 namespace freshline::rpc {
@@ -61,8 +62,8 @@ absl::Status DecodedRequest::DecodeColumns(
       case v1::Values::kLists:
       case v1::Values::KIND_NOT_SET:
         return absl::InvalidArgumentError(
-            absl::StrCat(where, ": column \"", column.name(),
-                         "\" must hold bools, int64s, float64s, strings or "
+            absl::StrCat(where, ": column ", base::Quoted(column.name()),
+                         " must hold bools, int64s, float64s, strings or "
                          "timestamps_us"));
     }
     out->push_back(input);

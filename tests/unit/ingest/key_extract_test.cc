@@ -99,7 +99,8 @@ TEST_F(KeyExtractTest, NamesAMissingKeyAndWhatWasGiven) {
               StatusIs(kInvalid,
                        AllOf(HasSubstr("column \"shop\" is missing"),
                              HasSubstr("entity \"visit\""), HasSubstr("STRING"),
-                             HasSubstr("columns given: user_id, shop_name"))));
+                             HasSubstr("columns given: \"user_id\", "
+                                       "\"shop_name\""))));
   EXPECT_THAT(Error({}, 3),
               StatusIs(kInvalid, HasSubstr("no column is given")));
 }
