@@ -17,7 +17,6 @@ struct HeapEntry {
 static_assert(sizeof(HeapEntry) == 8);
 
 constexpr size_t PadTo8(size_t bytes) { return (bytes + 7) & ~size_t{7}; }
-constexpr size_t PadTo4(size_t bytes) { return (bytes + 3) & ~size_t{3}; }
 
 size_t SlotBytes(const ValueType& type) {
   if (type.shape == ValueType::Shape::kVector) {
@@ -68,6 +67,26 @@ RowLayout::RowLayout(std::vector<ValueType> types) : types_(std::move(types)) {
   fixed_bytes_ = at;
 }
 
+void ProjectRow(const RowLayout& layout, std::span<const std::byte> row,
+                const std::vector<bool>& wanted, RowBytes* out) {
+  out->assign(row.begin(),
+              row.begin() + static_cast<std::ptrdiff_t>(layout.fixed_bytes()));
+  for (size_t i = 0; i < layout.size(); ++i) {
+    if (!InHeap(layout.type(i))) continue;
+    HeapEntry entry;
+    if (!wanted[i]) {
+      (*out)[i] = static_cast<std::byte>(ValueStatus::kNull);
+    } else if (const auto heap = HeapBytes(row, layout.slot(i));
+               !heap.empty()) {
+      entry = {static_cast<uint32_t>(out->size()),
+               static_cast<uint32_t>(heap.size())};
+      out->resize(out->size() + PadTo8(heap.size()));
+      CopyBytes(out->data() + entry.offset, heap.data(), heap.size());
+    }
+    Store(out->data() + layout.slot(i), entry);
+  }
+}
+
 int64_t RowView::Int64(size_t i) const {
   return Load<int64_t>(row_.data() + layout_->slot(i));
 }
@@ -99,7 +118,7 @@ void RowView::AppendStringList(size_t i,
   auto left = HeapBytes(row_, layout_->slot(i));
   while (!left.empty()) {
     const auto size = Load<uint32_t>(left.data());
-    const size_t used = sizeof(size) + PadTo4(size);
+    const size_t used = StringElementBytes(size);
     FRESHLINE_DCHECK(used <= left.size());
     out->emplace_back(reinterpret_cast<const char*>(left.data() + sizeof(size)),
                       size);
@@ -156,12 +175,12 @@ void RowWriter::SetFloat64List(size_t i, std::span<const double> v) {
 
 void RowWriter::SetStringList(size_t i, std::span<const absl::string_view> v) {
   size_t bytes = 0;
-  for (absl::string_view s : v) bytes += sizeof(uint32_t) + PadTo4(s.size());
+  for (absl::string_view s : v) bytes += StringElementBytes(s.size());
   std::byte* to = AppendHeap(i, bytes);
   for (absl::string_view s : v) {
     Store(to, static_cast<uint32_t>(s.size()));
     CopyBytes(to + sizeof(uint32_t), s.data(), s.size());
-    to += sizeof(uint32_t) + PadTo4(s.size());
+    to += StringElementBytes(s.size());
   }
 }
 

@@ -25,6 +25,14 @@ namespace freshline::registry {
 // vectors and lists are read in place.
 using RowBytes = std::vector<std::byte>;
 
+// Where writers of strings and lists of any length stop.
+inline constexpr size_t kRowBytesMax = size_t{8} << 20;
+
+// What a string of `bytes` takes as an element of a list.
+constexpr size_t StringElementBytes(size_t bytes) {
+  return sizeof(uint32_t) + ((bytes + 3) & ~size_t{3});
+}
+
 // Where the features of one group stand in its rows. Immutable.
 class RowLayout {
  public:
@@ -42,6 +50,19 @@ class RowLayout {
   std::vector<size_t> slots_;
   size_t fixed_bytes_ = 0;
 };
+
+// Whether values of this type stand in the heap of a row.
+inline bool InHeap(const ValueType& type) {
+  return type.shape == ValueType::Shape::kList ||
+         (type.shape == ValueType::Shape::kScalar &&
+          type.scalar == Scalar::kString);
+}
+
+// Writes `row` into `out`, without the strings and lists of features that are
+// not `wanted`: those are NULL there. Cost: a copy of what is wanted.
+// REQUIRES: `row` was written with this layout; `out` is another buffer.
+void ProjectRow(const RowLayout& layout, std::span<const std::byte> row,
+                const std::vector<bool>& wanted, RowBytes* out);
 
 // Reads a packed row. A view: valid while the bytes are.
 // REQUIRES: the row was written with this layout and begins 8-aligned, as
@@ -84,6 +105,9 @@ class RowView {
 class RowWriter {
  public:
   RowWriter(const RowLayout& layout, RowBytes* out);
+
+  // What the row takes so far.
+  size_t bytes() const { return out_->size(); }
 
   void SetStatus(size_t i, ValueStatus status);
   void SetBool(size_t i, bool v) { SetInt64(i, v ? 1 : 0); }

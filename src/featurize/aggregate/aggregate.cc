@@ -126,15 +126,17 @@ void ForEach(size_t begin, size_t end, const uint8_t* mask,
   }
 }
 
-// The same, newest first, until visit(i) returns false.
+// The same, newest first, until visit(i) returns false. Returns whether it
+// never did.
 template <typename Visit>
-void ForEachBack(size_t begin, size_t end, const uint8_t* mask,
+bool ForEachBack(size_t begin, size_t end, const uint8_t* mask,
                  const uint8_t* nulls, Visit visit) {
   for (size_t i = end; i > begin; --i) {
     if (mask != nullptr && mask[i - 1] == 0) continue;
     if (nulls != nullptr && nulls[i - 1] != 0) continue;
-    if (!visit(i - 1)) return;
+    if (!visit(i - 1)) return false;
   }
+  return true;
 }
 
 // The first cell in the order of `before`, among those let through.
@@ -170,7 +172,7 @@ ValueStatus SumFloats(uint32_t feature, const ForEachCell& for_each,
   for_each([&](double cell) {
     sum.Add(cell);
     ++count;
-    if (kMean) {
+    if constexpr (kMean) {
       least = std::min(least, cell);
       most = std::max(most, cell);
     }
@@ -183,7 +185,7 @@ ValueStatus SumFloats(uint32_t feature, const ForEachCell& for_each,
     for_each([&](double cell) { sum.Add(cell * CompensatedSum::kScale); });
   }
   const double total = sum.total() / scale;
-  if (kMean) {
+  if constexpr (kMean) {
     const auto n = static_cast<double>(count);
     // Undone last where the sum itself is infinite.
     const double mean =
@@ -426,18 +428,29 @@ ValueStatus AggregateFunction::SetLast(uint32_t feature, const Selection& s,
   scratch->doubles.clear();
   scratch->strings.clear();
   size_t found = 0;
-  ForEachBack(s.begin, s.end, s.mask, column.nulls, [&](size_t i) {
-    if (column.type == Scalar::kFloat64) {
-      scratch->doubles.push_back(column.doubles[i]);
-    } else if (column.type == Scalar::kString) {
-      const std::string& text = column.strings[i];
-      scratch->strings.emplace_back(text.data(), text.size());
-    } else {
-      scratch->ints.push_back(column.ints[i]);
-    }
-    return ++found < wanted;
-  });
-  if (found == 0) return ValueStatus::kNull;
+  size_t bytes = out->bytes();
+  const bool all =
+      ForEachBack(s.begin, s.end, s.mask, column.nulls, [&](size_t i) {
+        bytes += column.type == Scalar::kString
+                     ? registry::StringElementBytes(column.strings[i].size())
+                     : sizeof(int64_t);
+        if (bytes > registry::kRowBytesMax) return false;
+        if (column.type == Scalar::kFloat64) {
+          scratch->doubles.push_back(column.doubles[i]);
+        } else if (column.type == Scalar::kString) {
+          const std::string& text = column.strings[i];
+          scratch->strings.emplace_back(text.data(), text.size());
+        } else {
+          scratch->ints.push_back(column.ints[i]);
+        }
+        return ++found < wanted;
+      });
+  if (!all && found < wanted) {  // the row is full
+    if (!is_list) return ValueStatus::kError;
+    *complete = false;
+  } else if (found == 0) {
+    return ValueStatus::kNull;
+  }
   if (found == wanted) *complete = true;
   if (column.type == Scalar::kFloat64) {
     is_list ? out->SetFloat64List(feature, scratch->doubles)

@@ -26,7 +26,9 @@ namespace freshline::featurize {
 // also where the sum overflows.
 //
 // Status of a value: ERROR, of this value alone, for a SUM beyond INT64 or
-// beyond the finite FLOAT64; TRUNCATED where the cap on events per key dropped
+// beyond the finite FLOAT64, and for a LAST that a row of
+// registry::kRowBytesMax does not hold; a LAST_N that it does not hold is cut
+// and TRUNCATED; TRUNCATED also where the cap on events per key dropped
 // events that the window may have held (a NULL stays NULL). Floats are added
 // oldest first, so that equal events give equal bits.
 //

@@ -223,6 +223,33 @@ TEST(AggregateTest, IsTruncatedWhereTheWindowReachesWhatWasDropped) {
   EXPECT_EQ(computed.row().Int64(7), 2);
 }
 
+// 8 MiB hold 127 strings of 64 KiB, and not two lists of 100.
+TEST(AggregateTest, ALongRowIsCutAndSaysSo) {
+  std::vector<Row> rows;
+  for (int i = 0; i < 200; ++i) {
+    rows.push_back(
+        {.time_us = kT + i - 199,
+         .brand = std::string(65536, static_cast<char>('a' + i % 26))});
+  }
+  const Events events(rows);
+  Aggregate list = Over(Fn::kLastN, kBrand, 1000);
+  list.n = 200;
+  const Aggregate last = Over(Fn::kLast, kBrand, 1000);
+  const Aggregate count = Over(Fn::kCount, kBrand, 1000);
+  const Computed cut({list, last, count}, {events.View(), kT});
+  std::vector<absl::string_view> got;
+  cut.row().AppendStringList(0, &got);
+  EXPECT_EQ(got.size(), 127U);
+  EXPECT_EQ(got[0], absl::string_view(*rows[199].brand));
+  EXPECT_EQ(cut.row().status(0), ValueStatus::kTruncated);
+  EXPECT_EQ(cut.row().status(1), ValueStatus::kError);
+  EXPECT_EQ(cut.row().Int64(2), 200);
+  list.n = 100;
+  const Computed two({list, list}, {events.View(), kT});
+  EXPECT_EQ(two.row().status(0), ValueStatus::kPresent);
+  EXPECT_EQ(two.row().status(1), ValueStatus::kTruncated);
+}
+
 TEST(AggregateTest, TheDefaultStandsInForNull) {
   Aggregate list = Over(Fn::kLastN, kBrand, 10);
   list.n = 2;

@@ -233,5 +233,40 @@ TEST(RowLayoutTest, BoolsAreZeroOrOne) {
   EXPECT_FALSE(RowView(layout, bytes).Bool(1));
 }
 
+TEST(RowLayoutTest, AProjectionKeepsWhatIsWanted) {
+  const RowLayout layout(
+      {ValueType::Of(Scalar::kInt64), ValueType::Of(Scalar::kString),
+       ValueType::ListOf(Scalar::kString), ValueType::Vector(3),
+       ValueType::ListOf(Scalar::kFloat64), ValueType::Of(Scalar::kString)});
+  RowBytes row;
+  RowWriter writer(layout, &row);
+  writer.SetInt64(0, -7);
+  writer.SetString(1, std::string(1000, 'x'));
+  const absl::string_view texts[] = {"one", "", "three"};
+  writer.SetStringList(2, texts);
+  const float floats[] = {1, 2, 3};
+  writer.SetVector(3, floats);
+  const double doubles[] = {.5, .25};
+  writer.SetFloat64List(4, doubles);
+  writer.SetStatus(4, ValueStatus::kTruncated);
+  writer.SetString(5, "");
+
+  RowBytes out;
+  ProjectRow(layout, row, {true, false, true, true, true, true}, &out);
+  const RowView view(layout, out);
+  EXPECT_EQ(view.Int64(0), -7);
+  EXPECT_EQ(view.status(1), ValueStatus::kNull);
+  std::vector<absl::string_view> got;
+  view.AppendStringList(2, &got);
+  EXPECT_THAT(got, ElementsAre("one", "", "three"));
+  EXPECT_THAT(view.Vector(3), ElementsAre(1, 2, 3));
+  EXPECT_THAT(view.Float64List(4), ElementsAre(.5, .25));
+  EXPECT_TRUE(IsAligned(view.Float64List(4).data()));
+  EXPECT_EQ(view.status(4), ValueStatus::kTruncated);
+  EXPECT_EQ(view.String(5), "");
+  EXPECT_EQ(view.status(5), ValueStatus::kPresent);
+  EXPECT_LT(out.size(), row.size() - 999);
+}
+
 }  // namespace
 }  // namespace freshline::registry
