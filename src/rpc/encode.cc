@@ -22,16 +22,7 @@ struct ColumnSource {
   const FeatureGroup& definition;
   // False where not even a default exists: the element is a zero value.
   bool ViewOf(uint32_t row, RowView* view, ValueStatus* status) const {
-    *view = RowView(definition.layout, answer.bytes(group, row));
-    *status = view->status(feature);
-    if (*status == ValueStatus::kNull &&
-        definition.features[feature].has_default) {
-      *view = RowView(definition.layout, definition.default_row);
-      *status = ValueStatus::kDefaulted;
-    } else if (*status == ValueStatus::kPresent &&
-               answer.freshness(group, row).outside_max_age) {
-      *status = ValueStatus::kOutsideMaxAge;
-    }
+    *status = answer.Value(group, row, feature, view);
     return view->has_value(feature);
   }
 };

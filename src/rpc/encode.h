@@ -7,8 +7,8 @@
 namespace freshline::rpc {
 
 // Writes the rows of `answer` as columns into `response`, which is empty.
-// Declared defaults stand in for missing values here. Cost: one walk over the
-// values; statuses are written only for columns that need them.
+// Cost: one walk over the values; statuses are written only for columns that
+// need them.
 void EncodeAnswer(const serve::Answer& answer,
                   v1::GetFeaturesResponse* response);
 

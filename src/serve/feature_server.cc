@@ -6,9 +6,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/foreign_text.h"
 #include "base/status_macros.h"
 #include "registry/entity_key.h"
 #include "serve/pending_answer.h"
+#include "serve/repeated_rows.h"
 
 namespace freshline::serve {
 
@@ -25,6 +27,21 @@ namespace {
 constexpr size_t kRefreshLaterMax = 256;
 // So much of the time that is left is kept for encoding and sending.
 constexpr int kSendShare = 8;
+
+absl::Status TooLarge(const Answer& answer) {
+  const uint32_t fit = answer.RowsThatFit();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "entities: the answer to ", answer.rows(), " rows would take more than ",
+      answer.bytes_max(), " bytes, the most that is sent; ",
+      fit == 0 ? "not even the first row fits: ask for fewer features"
+               : absl::StrCat("the first ", fit,
+                              fit == 1 ? " row fits" : " rows fit",
+                              ": ask for so many in a request, or for fewer "
+                              "features"),
+      ", or raise rpc.send_bytes_max of the daemon's configuration (events "
+      "that "
+      "came with the request are applied)"));
+}
 
 }  // namespace
 
@@ -89,13 +106,13 @@ absl::Status FeatureServer::CheckEntities(const Query& query,
     }
     if (!known) {
       return absl::InvalidArgumentError(
-          absl::StrCat("entities: no feature asked for has a join key \"",
-                       column.name, "\""));
+          absl::StrCat("entities: no feature asked for has a join key ",
+                       base::Quoted(column.name)));
     }
     if (column.size() == 0) {
       return absl::InvalidArgumentError(
-          absl::StrCat("entities: column \"", column.name,
-                       "\" has no values; give one, or one per row"));
+          absl::StrCat("entities: column ", base::Quoted(column.name),
+                       " has no values; give one, or one per row"));
     }
     *rows = std::max(*rows, column.size());
   }
@@ -117,6 +134,7 @@ absl::StatusOr<QueryKeys> FeatureServer::ResolveKeys(const Query& query) const {
         ingest::KeyExtractor::Create(
             rooms_.revision->entities()[e], query.entities, rows,
             ingest::KeyShape::kOneOrOnePerRow, "entities"));
+    keys.first_rows.push_back(FirstRowsOfKeys(extractor, keys.rows));
     keys.of_entity.push_back(std::move(extractor));
   }
   for (const GroupId g : plan.groups) {
@@ -221,7 +239,8 @@ std::shared_ptr<Gather> FeatureServer::MakeGather(const Query& query,
   for (const size_t e : keys.entity_of_group) {
     shared.push_back(keys.of_entity[e].shared());
   }
-  Answer answer(rooms_.revision, query.plan, keys.rows, std::move(shared));
+  Answer answer(rooms_.revision, query.plan, keys.rows, std::move(shared),
+                options_.answer_bytes_max);
   if (rooms_.outcomes != nullptr) {
     answer.set_name(
         rooms_.outcomes->NameOf(query.plan->flow, query.request_id));
@@ -243,7 +262,7 @@ void FeatureServer::Gathered(Gather* gather, const Times& times,
                              std::optional<int64_t> overhead_us,
                              Completion* done) {
   if (!gather->lost().empty()) RefreshLater(gather->lost());
-  if (gather->stale().empty()) {
+  if (gather->stale().empty() || gather->answer().overflown()) {
     Complete(gather->answer(), done);
   } else {
     Wait(gather, times, overhead_us, done);
@@ -300,6 +319,10 @@ void FeatureServer::Send(Answer answer, CompletionHandle done,
 }
 
 void FeatureServer::Complete(const Answer& answer, Completion* done) {
+  if (answer.overflown()) {
+    Fail(TooLarge(answer), done);
+    return;
+  }
   for (size_t g = 0; g < answer.plan().groups.size(); ++g) {
     for (uint32_t row = 0; row < answer.rows(g); ++row) {
       const auto how = static_cast<size_t>(answer.freshness(g, row).obtained);
@@ -314,17 +337,21 @@ void FeatureServer::Complete(const Answer& answer, Completion* done) {
 
 void FeatureServer::Remember(const Answer& answer) {
   base::FixedVector<outcome::AnsweredRow, outcome::OutcomeBook::kRowsMax> rows;
-  for (size_t g = 0; g < answer.plan().groups.size(); ++g) {
-    const GroupId id = answer.plan().groups[g];
-    if (maker_.IsMadeAnew(answer.group(g))) continue;
-    for (uint32_t row = 0; row < answer.rows(g); ++row) {
-      const Answer::Subject& subject = answer.subject(g, row);
-      if (subject.key == base::kNoKey || rows.full()) continue;
-      const RowFreshness& freshness = answer.freshness(g, row);
-      rows.push_back({{subject.key, id},
-                      freshness.pending,
-                      subject.events,
-                      freshness.obtained == Obtained::kApproximated});
+  // Those that may be stale first: what of them is lost teaches the most, and
+  // of a long answer not all rows are remembered.
+  for (const bool made_anew : {false, true}) {
+    for (size_t g = 0; g < answer.plan().groups.size(); ++g) {
+      const GroupId id = answer.plan().groups[g];
+      if (maker_.IsMadeAnew(answer.group(g)) != made_anew) continue;
+      for (uint32_t row = 0; row < answer.rows(g); ++row) {
+        const Answer::Subject& subject = answer.subject(g, row);
+        if (subject.key == base::kNoKey || rows.full()) continue;
+        const RowFreshness& freshness = answer.freshness(g, row);
+        rows.push_back({{subject.key, id},
+                        freshness.pending,
+                        subject.events,
+                        freshness.obtained == Obtained::kApproximated});
+      }
     }
   }
   if (!rows.empty())

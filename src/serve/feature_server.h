@@ -43,7 +43,8 @@ struct QueryCounters {
 // must be answered. So does the sending of a large answer.
 //
 // Thread-safety: every method from any thread.
-// Bounds: rows per query by `rows_max`; work on the calling thread by
+// Bounds: rows per query by `rows_max`; the answer by `answer_bytes_max`; work
+// on the calling thread by
 // `inline_cost_max` in sum of predictions; rows that wait by kNeedsMax, which
 // is more than the scheduler takes of all queries.
 class FeatureServer {
@@ -59,6 +60,8 @@ class FeatureServer {
   struct Options {
     uint32_t rows_max = 1000;
     base::Duration inline_cost_max = std::chrono::microseconds(200);
+    // What an answer may take when it is encoded, as Answer estimates it.
+    size_t answer_bytes_max = 4 << 20;
   };
   struct Rooms {
     const base::Clock* clock;
@@ -86,8 +89,9 @@ class FeatureServer {
 
   // Answers `query` through `done`, now or by its deadline, from any thread.
   // Errors (through `done`): INVALID_ARGUMENT naming the field, before any
-  // event is applied; DEADLINE_EXCEEDED when the caller's deadline was past on
-  // arrival, after the events were applied.
+  // event is applied, or, of an answer that would be too large, after, with the
+  // number of rows that fit; DEADLINE_EXCEEDED when the caller's deadline was
+  // past on arrival, after the events were applied.
   void Get(const Query& query, Completion* done);
 
   // The caller of a waiting query went away; its completion gets CANCELLED.

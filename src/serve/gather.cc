@@ -2,6 +2,7 @@
 #include "serve/gather.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace freshline::serve {
@@ -41,6 +42,10 @@ Gather::Cell Gather::CellAt(size_t i) const {
 
 bool Gather::FillCell(const Cell& cell, registry::EntityKeyBuilder* builder,
                       RowsMade* made) {
+  if (answer_.overflown()) return true;
+  const std::vector<uint32_t>& first_rows =
+      keys_.first_rows[keys_.entity_of_group[cell.group]];
+  if (!first_rows.empty() && first_rows[cell.row] != cell.row) return true;
   const absl::string_view key =
       keys_.of_entity[keys_.entity_of_group[cell.group]].Key(cell.row, builder);
   bool filled = true;
@@ -66,6 +71,25 @@ void Gather::Keep(RowsMade* made) {
   lost_.insert(lost_.end(), made->lost.begin(), made->lost.end());
 }
 
+void Gather::RepeatRows() {
+  for (size_t g = 0; g < keys_.entity_of_group.size(); ++g) {
+    const auto& first_rows = keys_.first_rows[keys_.entity_of_group[g]];
+    if (first_rows.empty()) continue;
+    std::vector<std::optional<StaleRow>> stale(first_rows.size());
+    for (const StaleRow& s : stale_) {
+      if (s.group == g) stale[s.row] = s;
+    }
+    for (uint32_t row = 0; row < first_rows.size(); ++row) {
+      const uint32_t first = first_rows[row];
+      if (first == row) continue;
+      answer_.Repeat(g, row, first);
+      if (!stale[first].has_value()) continue;
+      stale_.push_back(*stale[first]);
+      stale_.back().row = row;
+    }
+  }
+}
+
 bool Gather::RunHere() {
   RowsMade made = maker_->Begin(0, limits_);
   registry::EntityKeyBuilder builder;
@@ -77,7 +101,9 @@ bool Gather::RunHere() {
     if (spent || !FillCell(cell, &builder, &made)) break;
   }
   Keep(&made);
-  return begin_ == cells;
+  if (begin_ < cells) return false;
+  RepeatRows();
+  return true;
 }
 
 void Gather::FillRest() {
@@ -91,6 +117,7 @@ void Gather::FillRest() {
     FillCell(CellAt(begin_), &builder, &made);
   }
   Keep(&made);
+  RepeatRows();
 }
 
 void Gather::Divide(uint32_t width) {
@@ -115,6 +142,7 @@ bool Gather::RunPart() {
   for (size_t i = begin; i < end; ++i) FillCell(CellAt(i), &builder, &made);
   Keep(&made);
   if (parts_ended_.fetch_add(1, std::memory_order_acq_rel) + 1 == parts_) {
+    RepeatRows();
     then_(this);
   }
   return part + 1 < parts_;

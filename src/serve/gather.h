@@ -22,6 +22,8 @@ struct QueryKeys {
   uint32_t rows = 1;
   std::vector<ingest::KeyExtractor> of_entity;  // as plan->entities
   std::vector<size_t> entity_of_group;          // as plan->groups
+  // By entity, as FirstRowsOfKeys().
+  std::vector<std::vector<uint32_t>> first_rows;
 };
 
 // The rows of one query in the making: filled on the calling thread while that
@@ -70,6 +72,8 @@ class Gather final : public execute::FanOut::Work {
                 RowsMade* made);
   // Stores what was computed, and keeps what is stale.
   void Keep(RowsMade* made);
+  // Gives the rows whose key is that of an earlier one what that has got.
+  void RepeatRows();
 
   const RowMaker* const maker_;
   table::Table* const table_;

@@ -38,10 +38,12 @@ bool PendingAnswer::SatisfiedBy(size_t need,
 
 void PendingAnswer::Patch(size_t need, const table::StoredRow& row,
                           uint32_t pending, Obtained how) {
-  for (size_t p = first_place_[need]; p < first_place_[need + 1]; ++p) {
-    answer_.Put(places_[p].group, places_[p].row, row.bytes,
-                {how, row.fidelity, row.event_time_us, row.as_of, pending,
-                 /*outside_max_age=*/false, row.holds_until_us});
+  const StaleRow& first = places_[first_place_[need]];
+  answer_.Put(first.group, first.row, row.bytes,
+              {how, row.fidelity, row.event_time_us, row.as_of, pending,
+               /*outside_max_age=*/false, row.holds_until_us});
+  for (size_t p = first_place_[need] + 1; p < first_place_[need + 1]; ++p) {
+    answer_.Repeat(places_[p].group, places_[p].row, first.row);
   }
 }
 
