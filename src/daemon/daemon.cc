@@ -294,7 +294,8 @@ void Daemon::Rep::MakeRooms() {
   }
   features = std::make_unique<serve::FeatureServer>(
       serve::FeatureServer::Options{config.rpc.rows_per_request_max,
-                                    s.inline_cost_max},
+                                    s.inline_cost_max,
+                                    config.rpc.send_bytes_max},
       std::move(rooms));
 }
 

@@ -4,13 +4,16 @@
 #include <grpcpp/grpcpp.h>
 
 #include <google/protobuf/arena.h>
+#include <grpcpp/support/proto_buffer_reader.h>
 
 #include <atomic>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "rpc/grpc_status.h"
+#include "rpc/text_check.h"
 
 namespace freshline::rpc {
 
@@ -26,6 +29,14 @@ class CallEvents {
 
  protected:
   ~CallEvents() = default;
+};
+
+// Sizes of one message as sent, in bytes. What is larger is refused with
+// INVALID_ARGUMENT and not, as gRPC would, with RESOURCE_EXHAUSTED: sending it
+// again does not help.
+struct MessageLimits {
+  uint32_t receive_bytes_max = 4 << 20;
+  uint32_t send_bytes_max = 4 << 20;
 };
 
 // One unary call: posted, matched, handled, finished, destroyed by itself. The
@@ -73,8 +84,9 @@ class UnaryCall : public CallEvents {
     UnaryCall* call_;
   };
 
-  UnaryCall()
-      : arena_(ArenaOptions(first_block_, sizeof(first_block_))),
+  explicit UnaryCall(const MessageLimits& limits = {})
+      : limits_(limits),
+        arena_(ArenaOptions(first_block_, sizeof(first_block_))),
         request_(google::protobuf::Arena::CreateMessage<Request>(&arena_)),
         response_(google::protobuf::Arena::CreateMessage<Response>(&arena_)),
         responder_(&context_) {
@@ -89,13 +101,33 @@ class UnaryCall : public CallEvents {
   // The caller went away before Finish().
   virtual void OnCancelled() {}
 
-  // Makes request_ of the bytes, which go. Returns: INVALID_ARGUMENT when they
-  // are no such message.
-  absl::Status Parse() {
+  // Returns: INVALID_ARGUMENT where the request is too large.
+  absl::Status CheckSize() const {
     const size_t bytes = request_bytes_.Length();
-    if (grpc::SerializationTraits<Request>::Deserialize(&request_bytes_,
-                                                        request_)
-            .ok()) {
+    if (bytes <= limits_.receive_bytes_max) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the request has ", bytes, " bytes, and at most ",
+        limits_.receive_bytes_max,
+        " are taken: send it in parts, or raise rpc.receive_bytes_max of the "
+        "daemon's configuration"));
+  }
+
+  // Makes request_ of the bytes, which go. Returns: INVALID_ARGUMENT when they
+  // are too many, no such message, or hold text that is no UTF-8 (named).
+  absl::Status Parse() {
+    static const TextCheck kText(Request::descriptor());
+    FRESHLINE_RETURN_IF_ERROR(CheckSize());
+    const size_t bytes = request_bytes_.Length();
+    bool well_formed = true;
+    if (request_bytes_.Valid()) {
+      grpc::ProtoBufferReader reader(&request_bytes_);
+      const TextCheck::Finding found = kText.Check(&reader);
+      if (!found.error.empty()) return absl::InvalidArgumentError(found.error);
+      well_formed = found.well_formed;
+    }
+    if (well_formed && grpc::SerializationTraits<Request>::Deserialize(
+                           &request_bytes_, request_)
+                           .ok()) {
       return absl::OkStatus();
     }
     return absl::InvalidArgumentError(
@@ -106,7 +138,7 @@ class UnaryCall : public CallEvents {
 
   void Finish(const absl::Status& status) {
     if (!status.ok()) {
-      responder_.FinishWithError(ToGrpcStatus(status), &main_tag_);
+      FinishWith(ToGrpcStatus(status));
       return;
     }
     grpc::ByteBuffer bytes;
@@ -114,10 +146,17 @@ class UnaryCall : public CallEvents {
     const grpc::Status serialized =
         grpc::SerializationTraits<Response>::Serialize(*response_, &bytes,
                                                        &own);
-    if (serialized.ok()) {
-      responder_.Finish(bytes, grpc::Status::OK, &main_tag_);
+    if (!serialized.ok()) {
+      FinishWith(serialized);
+    } else if (bytes.Length() > limits_.send_bytes_max) {
+      FinishWith(ToGrpcStatus(absl::InvalidArgumentError(absl::StrCat(
+          "the answer has ", bytes.Length(), " bytes, and at most ",
+          limits_.send_bytes_max,
+          " are sent: ask for less in one request, or raise "
+          "rpc.send_bytes_max of the daemon's configuration (events "
+          "that came with the request are applied)"))));
     } else {
-      responder_.FinishWithError(serialized, &main_tag_);
+      responder_.Finish(bytes, grpc::Status::OK, &main_tag_);
     }
   }
 
@@ -125,6 +164,10 @@ class UnaryCall : public CallEvents {
   grpc::ByteBuffer request_bytes_;
 
  private:
+  void FinishWith(const grpc::Status& status) {
+    responder_.FinishWithError(status, &main_tag_);
+  }
+
   void Unref() {
     if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }
@@ -136,6 +179,7 @@ class UnaryCall : public CallEvents {
     return options;
   }
 
+  const MessageLimits limits_;
   alignas(8) char first_block_[8192];
   google::protobuf::Arena arena_;
 

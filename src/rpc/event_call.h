@@ -44,6 +44,10 @@ struct CallContext {
   // it but how long a drain waits.
   std::atomic<base::MonoTime> last_call{};
 
+  MessageLimits limits() const {
+    return {options.receive_bytes_max, options.send_bytes_max};
+  }
+
   // Whether a new request is taken: UNAVAILABLE, RESOURCE_EXHAUSTED if not.
   absl::Status Admit() const {
     if (draining.load(std::memory_order_relaxed)) {
@@ -71,7 +75,7 @@ class EventCall : public UnaryCall<Request, Response> {
 
   EventCall(CallContext* server, grpc::ServerCompletionQueue* queue,
             Intake::Lane lane)
-      : server_(server), queue_(queue), lane_(lane) {}
+      : Base(server->limits()), server_(server), queue_(queue), lane_(lane) {}
   ~EventCall() override {
     if (counted_) server_->in_flight.fetch_sub(1, std::memory_order_relaxed);
   }
@@ -106,6 +110,7 @@ class EventCall : public UnaryCall<Request, Response> {
 
   absl::Status Accept() {
     FRESHLINE_RETURN_IF_ERROR(server_->Admit());
+    FRESHLINE_RETURN_IF_ERROR(this->CheckSize());
     const size_t bytes = this->request_bytes_.Length();
     if (bytes > server_->options.poller_request_bytes_max) {
       return Post(bytes, /*parsed=*/false);

@@ -8,7 +8,9 @@
 namespace freshline::rpc {
 
 // The one translation from the daemon's errors to the wire. Codes are the same
-// numbers; messages are cut to 4 KiB, because they travel as metadata.
+// numbers; messages are one line of UTF-8 (base::Printable()), cut to what
+// takes 4 KiB on the wire: they travel as metadata, and beyond what a peer
+// takes of it the code would be lost, too.
 grpc::Status ToGrpcStatus(const absl::Status& status);
 
 // Trailing metadata of a refusal: the milliseconds after which to send the

@@ -6,6 +6,8 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/resource_quota.h>
 
+#include <algorithm>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -192,7 +194,7 @@ class GetStatusCall final
     : public UnaryCall<v1::GetStatusRequest, v1::GetStatusResponse> {
  public:
   GetStatusCall(CallContext* server, grpc::ServerCompletionQueue* queue)
-      : server_(server), queue_(queue) {
+      : UnaryCall(server->limits()), server_(server), queue_(queue) {
     server_->operations.RequestGetStatus(
         &context_, &request_bytes_, &responder_, queue_, queue_, &main_tag_);
   }
@@ -237,8 +239,13 @@ struct Server::Rep {
 
 void Server::Rep::Configure(grpc::ServerBuilder* builder) {
   const ServerOptions& o = context.options;
-  builder->SetMaxReceiveMessageSize(static_cast<int>(o.receive_bytes_max));
-  builder->SetMaxSendMessageSize(static_cast<int>(o.send_bytes_max));
+  // Our own limits refuse with INVALID_ARGUMENT (MessageLimits). gRPC's would
+  // save no memory: it holds a message whole before it looks at its size; what
+  // bounds that is the quota.
+  builder->SetMaxReceiveMessageSize(static_cast<int>(
+      std::min<uint32_t>(std::max(o.receive_bytes_max, o.memory_quota_bytes),
+                         std::numeric_limits<int>::max())));
+  builder->SetMaxSendMessageSize(-1);
   builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   const std::pair<const char*, int> arguments[] = {

@@ -23,7 +23,7 @@ struct ServerOptions {
   uint32_t pollers = 1;
   base::SchedClass poller_class = base::SchedClass::kNormal;
   uint32_t receive_bytes_max = 4 << 20;
-  uint32_t send_bytes_max = 16 << 20;
+  uint32_t send_bytes_max = 4 << 20;
   uint32_t streams_per_connection_max = 1024;
   uint32_t requests_in_flight_max = 20'000;
   uint32_t events_per_request_max = 10'000;

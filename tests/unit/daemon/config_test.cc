@@ -84,7 +84,7 @@ TEST(ConfigTest, TheRpcDefaultsAreTheDocumentedOnes) {
   const RpcConfig& rpc = config->rpc;
   EXPECT_EQ(rpc.pollers, 1u);
   EXPECT_EQ(rpc.receive_bytes_max, 4u << 20);
-  EXPECT_EQ(rpc.send_bytes_max, 16u << 20);
+  EXPECT_EQ(rpc.send_bytes_max, 4u << 20);
   EXPECT_EQ(rpc.streams_per_connection_max, 1024u);
   EXPECT_EQ(rpc.requests_in_flight_max, 20'000u);
   EXPECT_EQ(rpc.rows_per_request_max, 1000u);
@@ -159,8 +159,8 @@ TEST(ConfigTest, RefusesWhatContradictsItself) {
       {"table { shards: 48 }", "table.shards: is 48: it must be a power of"},
       {"rpc { receive_bytes_max: 300000000 }",
        "rpc.receive_bytes_max: is 300000000, more than memory_quota_bytes"},
-      {"rpc { memory_quota_bytes: 5000000 }",
-       "rpc.send_bytes_max: is 16777216, more than memory_quota_bytes"},
+      {"rpc { memory_quota_bytes: 4000000 }",
+       "rpc.send_bytes_max: is 4194304, more than memory_quota_bytes"},
       {"scheduler { policy: 'slo_awar' }",
        "scheduler.policy: unknown policy \"slo_awar\"; did you mean "
        "\"slo_aware\"?"},

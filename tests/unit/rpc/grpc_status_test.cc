@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 namespace freshline::rpc {
 namespace {
 
@@ -16,11 +18,31 @@ TEST(GrpcStatusTest, CodesAndMessagesArriveAsTheyAre) {
   EXPECT_TRUE(ToGrpcStatus(absl::OkStatus()).ok());
 }
 
+std::string Message(const std::string& text) {
+  return ToGrpcStatus(absl::NotFoundError(text)).error_message();
+}
+
 TEST(GrpcStatusTest, LongMessagesAreCut) {
   // They travel as metadata, of which a peer takes 8 KiB.
-  const grpc::Status wire =
-      ToGrpcStatus(absl::InvalidArgumentError(std::string(100'000, 'x')));
-  EXPECT_EQ(wire.error_message().size(), 4096U);
+  EXPECT_EQ(Message(std::string(4096, 'x')), std::string(4096, 'x'));
+  EXPECT_EQ(Message(std::string(4097, 'x')), std::string(4093, 'x') + "...");
+  EXPECT_EQ(Message(std::string(100'000, 'x')), std::string(4093, 'x') + "...");
+}
+
+TEST(GrpcStatusTest, AMessageIsCutByWhatItTakesOnTheWire) {
+  // Each of the three bytes of a character is written as %XX.
+  std::string euros;
+  for (int i = 0; i < 1500; ++i) euros += "\xe2\x82\xac";
+  const std::string cut = Message(euros);
+  EXPECT_EQ(cut.size(), 3 * (4093 / 9) + 3U);
+  EXPECT_EQ(cut, euros.substr(0, cut.size() - 3) + "...");
+  EXPECT_EQ(Message(std::string(4000, '%')), std::string(1364, '%') + "...");
+  EXPECT_EQ(Message(euros.substr(0, 300)), euros.substr(0, 300));
+}
+
+TEST(GrpcStatusTest, ForeignBytesArriveAsOneLineOfText) {
+  EXPECT_EQ(Message("no \"a\nb\x1b[2J\xff\""), "no \"a\\x0ab\\x1b[2J\\xff\"");
+  EXPECT_EQ(Message(std::string(5000, '\xff')).size(), 4093 / 4 * 4 + 3 + 1U);
 }
 
 }  // namespace

@@ -118,7 +118,8 @@ class ServerTest : public ::testing::Test {
         outcome::OutcomeBook::Rooms{&clock_, revision_, table_.get(),
                                     &metrics_});
     features_ = std::make_unique<serve::FeatureServer>(
-        serve::FeatureServer::Options{},
+        serve::FeatureServer::Options{.answer_bytes_max =
+                                          options.send_bytes_max},
         serve::FeatureServer::Rooms{
             .clock = &clock_,
             .revision = revision_,
@@ -163,6 +164,20 @@ class ServerTest : public ::testing::Test {
     }
     return request;
   }
+  // What the server says of bytes that need not be a request.
+  absl::Status SendBytes(client::Method method, std::string bytes) const {
+    const auto raw = ConnectRaw();
+    absl::Status status;
+    std::latch done(1);
+    raw->Send(method, std::move(bytes), base::kInfiniteFuture,
+              [&](const absl::Status& s, absl::string_view, base::MonoTime) {
+                status = s;
+                done.count_down();
+              });
+    done.wait();
+    return status;
+  }
+
   // Sends a request that must come back with `code`. Returns: the retry hint
   // of the refusal, "" without one.
   std::string Refused(const v1::GetFeaturesRequest& request,
@@ -353,24 +368,81 @@ TEST_F(ServerTest, LargeRequestsGetErrorsAsPreciseAsSmallOnes) {
 
 TEST_F(ServerTest, BytesThatAreNoRequestAreRefused) {
   Start();
-  const auto raw = ConnectRaw();
   for (const client::Method method :
        {client::Method::kGetFeatures, client::Method::kPushEvents,
         client::Method::kGetStatus, client::Method::kCheckHealth}) {
     for (const size_t bytes : {size_t{1}, size_t{200}, size_t{100'000}}) {
-      absl::Status status;
-      std::latch done(1);
-      raw->Send(method, std::string(bytes, '\xff'), base::kInfiniteFuture,
-                [&](const absl::Status& s, absl::string_view, base::MonoTime) {
-                  status = s;
-                  done.count_down();
-                });
-      done.wait();
-      EXPECT_THAT(status, StatusIs(StatusCode::kInvalidArgument,
-                                   HasSubstr(absl::StrCat(
-                                       "the ", bytes, " bytes sent are no "))));
+      EXPECT_THAT(SendBytes(method, std::string(bytes, '\xff')),
+                  StatusIs(StatusCode::kInvalidArgument,
+                           HasSubstr(absl::StrCat("the ", bytes,
+                                                  " bytes sent are no "))));
     }
   }
+  EXPECT_THAT(client_->GetFeatures(Query(1)), IsOk());
+}
+
+TEST_F(ServerTest, TextThatIsNoUtf8NamesItsField) {
+  Start();
+  for (const int rows : {1, 1000}) {  // on the poller, and on the intake
+    v1::GetFeaturesRequest request = WireQuery("QQQ", rows);
+    request.set_request_id("id");
+    std::string bytes = request.SerializeAsString();
+    bytes[bytes.find("QQQ") + 2] = '\xe9';
+    EXPECT_THAT(
+        SendBytes(client::Method::kGetFeatures, bytes),
+        StatusIs(StatusCode::kInvalidArgument,
+                 HasSubstr("feature_service: \"QQ\\351\" is no UTF-8")));
+  }
+  EXPECT_THAT(SendBytes(client::Method::kCheckHealth, "\x0a\x01\xff"),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("service: ")));
+}
+
+TEST_F(ServerTest, ALongForeignNameKeepsTheCodeAndTheRemedy) {
+  Start();
+  std::string name;
+  for (int i = 0; i < 5000; ++i) name += "\xe2\x82\xac";
+  EXPECT_THAT(
+      SendBytes(client::Method::kGetFeatures,
+                WireQuery(name, 1).SerializeAsString()),
+      StatusIs(StatusCode::kNotFound,
+               AllOf(HasSubstr("(15000 bytes)"), HasSubstr("known are: s"))));
+}
+
+TEST_F(ServerTest, AnAnswerThatTurnsOutTooLargeIsNotSent) {
+  ServerOptions options;
+  options.send_bytes_max = 100;
+  Start(options);
+  EXPECT_THAT(client_->PushEvents(Clicks(2, 30)), IsOk());
+  EXPECT_THAT(client_->PushEvents(Clicks(2, 300)),
+              StatusIs(StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("the answer has"),
+                             HasSubstr("at most 100 are sent"))));
+}
+
+TEST_F(ServerTest, WhatIsTooLargeIsNeverToldToComeAgain) {
+  ServerOptions options;
+  options.receive_bytes_max = 2000;
+  options.send_bytes_max = 1500;
+  Start(options);
+  for (const size_t bytes : {2001, 100'000, 20'000'000}) {
+    for (const client::Method method :
+         {client::Method::kGetFeatures, client::Method::kPushEvents,
+          client::Method::kGetStatus}) {
+      EXPECT_THAT(SendBytes(method, std::string(bytes, '\x7a')),
+                  StatusIs(StatusCode::kInvalidArgument,
+                           AllOf(HasSubstr(absl::StrCat(bytes, " bytes")),
+                                 HasSubstr("at most 2000"),
+                                 HasSubstr("rpc.receive_bytes_max"))));
+    }
+  }
+  EXPECT_THAT(
+      SendBytes(client::Method::kGetFeatures,
+                WireQuery("s", 500).SerializeAsString()),
+      StatusIs(StatusCode::kInvalidArgument,
+               AllOf(HasSubstr("the answer to 500 rows"), HasSubstr("rows fit"),
+                     HasSubstr("rpc.send_bytes_max"))));
+  EXPECT_EQ(Refused(WireQuery("s", 500), grpc::StatusCode::INVALID_ARGUMENT),
+            "");
   EXPECT_THAT(client_->GetFeatures(Query(1)), IsOk());
 }
 
