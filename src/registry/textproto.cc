@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "base/check.h"
+#include "base/foreign_text.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/io/tokenizer.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
@@ -106,6 +107,38 @@ class Collector final : public google::protobuf::io::ErrorCollector {
   const Descriptor* root_;
   Violations* violations_;
 };
+
+// Reports every text that is no UTF-8, as an escape can write one: what is made
+// of it could be neither sent nor printed.
+void CheckText(const google::protobuf::Message& message,
+               const FieldPlace& place, Violations* violations) {
+  const google::protobuf::Reflection& reflection = *message.GetReflection();
+  std::vector<const FieldDescriptor*> fields;
+  reflection.ListFields(message, &fields);
+  for (const FieldDescriptor* field : fields) {
+    const bool is_text = field->type() == FieldDescriptor::TYPE_STRING;
+    if (!is_text && field->type() != FieldDescriptor::TYPE_MESSAGE) continue;
+    const int begin = field->is_repeated() ? 0 : -1;
+    const int end =
+        field->is_repeated() ? reflection.FieldSize(message, field) : 0;
+    for (int i = begin; i < end; ++i) {
+      const FieldPlace here = place.Field(field->name(), i);
+      if (!is_text) {
+        CheckText(i < 0 ? reflection.GetMessage(message, field)
+                        : reflection.GetRepeatedMessage(message, field, i),
+                  here, violations);
+        continue;
+      }
+      const std::string text =
+          i < 0 ? reflection.GetString(message, field)
+                : reflection.GetRepeatedString(message, field, i);
+      if (base::IsUtf8(text)) continue;
+      here.Report(absl::StrCat("is ", base::Quoted(text),
+                               ", which is no UTF-8: write text as UTF-8"),
+                  violations);
+    }
+  }
+}
 
 }  // namespace
 
@@ -211,7 +244,11 @@ bool ParseTextproto(absl::string_view text, absl::string_view file,
   parser.SetRecursionLimit(kNestingMax);
   google::protobuf::io::ArrayInputStream input(text.data(),
                                                static_cast<int>(text.size()));
-  return parser.Parse(&input, message);
+  if (!parser.Parse(&input, message)) return false;
+  CheckText(*message,
+            FieldPlace::Root(file, message->GetDescriptor(), locations),
+            violations);
+  return true;
 }
 
 }  // namespace freshline::registry

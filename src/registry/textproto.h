@@ -83,9 +83,10 @@ absl::StatusOr<std::string> ReadTextFile(const std::string& path);
 
 // Parses `text` into `message`, which it clears first, and the location of
 // each field into `locations`. Every error that the parser finds is reported;
-// an unknown field is an error, with the nearest name.
-// Returns: whether `message` holds all but the unknown fields, so that looking
-// for further violations makes sense. It may be true with violations reported.
+// an unknown field is an error, with the nearest name, and so is text that is
+// no UTF-8. Returns: whether `message` holds all but the unknown fields, so
+// that looking for further violations makes sense. It may be true with
+// violations reported.
 bool ParseTextproto(absl::string_view text, absl::string_view file,
                     google::protobuf::Message* message, LocationTree* locations,
                     Violations* violations);

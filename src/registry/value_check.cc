@@ -6,7 +6,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/duration_text.h"
-#include "base/foreign_text.h"
 #include "google/protobuf/descriptor.h"
 #include "registry/validate.h"
 
@@ -76,15 +75,6 @@ bool AreFinite(const FieldPlace& place, const Numbers& numbers,
   return true;
 }
 
-// Whether clients could read it as text.
-bool IsText(const FieldPlace& place, const std::string& text,
-            Violations* violations) {
-  if (base::IsUtf8(text)) return true;
-  place.Report(absl::StrCat("is ", base::Quoted(text), ", which is no UTF-8"),
-               violations);
-  return false;
-}
-
 bool CheckScalar(const FieldPlace& place, const v1::Value& value, Scalar type,
                  Violations* violations) {
   const absl::string_view set = SetField(value, "value");
@@ -96,7 +86,6 @@ bool CheckScalar(const FieldPlace& place, const v1::Value& value, Scalar type,
                  violations);
     return false;
   }
-  if (!IsText(place, value.string(), violations)) return false;
   if (value.string().size() > kDefaultStringBytesMax) {
     place.Report(absl::StrCat("has ", value.string().size(), " bytes; at most ",
                               kDefaultStringBytesMax, " are allowed"),
@@ -132,7 +121,6 @@ bool CheckList(const FieldPlace& place, const v1::Value& value,
     return false;
   }
   for (const std::string& element : value.list().strings().values()) {
-    if (!IsText(list, element, violations)) return false;
     if (element.size() <= kDefaultStringBytesMax) continue;
     list.Report(
         absl::StrCat("an element has ", element.size(), " bytes; at most ",

@@ -127,6 +127,20 @@ TEST_F(TextprotoTest, WrongValuesAreErrors) {
   }
 }
 
+TEST_F(TextprotoTest, TextThatIsNoUtf8IsAnErrorWhereverItStands) {
+  EXPECT_TRUE(
+      Parse("entity { name: \"caf\xc3\xa9\" }\n"
+            "entity { name: \"\\377x\" }\n"
+            "feature_group { feature { default {\n"
+            "  list { strings { values: \"a\" values: \"b\xc3\" } } } } }"));
+  EXPECT_THAT(
+      Message(),
+      AllOf(HasSubstr("x.textproto:2:10: entity[1].name: is \"\\377x\", which"),
+            HasSubstr("x.textproto:4:32: feature_group[0].feature[0].default."
+                      "list.strings.values[1]: is \"b\\303\", which"),
+            Not(HasSubstr("entity[0]"))));
+}
+
 TEST_F(TextprotoTest, DeepNestingIsAnErrorNotACrash) {
   for (const char* open : {"feature_group { embedding { ", "x { ", "x < ",
                            "x: [", "value { list { lists { elements { "}) {
