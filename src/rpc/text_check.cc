@@ -118,8 +118,8 @@ class TextCheck::Walk {
   std::string Error() const {
     if (!found_) return "";
     return absl::StrCat(path_, ": ", base::Quoted(text_),
-                        " is no UTF-8; text is sent as UTF-8, and other bytes "
-                        "in an encoding of your own that is");
+                        " is no UTF-8: send text as UTF-8, and other bytes "
+                        "written as text, in hexadecimal say");
   }
 
  private:
