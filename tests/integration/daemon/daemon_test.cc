@@ -210,7 +210,7 @@ TEST_F(DaemonTest, BadRequestsNameWhatIsWrong) {
                       .Entity("user_id", {1})
                       .RequestId(std::string(5 << 20, 'x')))
                 .code(),
-            StatusCode::kResourceExhausted);
+            StatusCode::kInvalidArgument);
   EXPECT_THAT(
       client_->PushEvents(EventRows("clicks")
                               .Int64s("user_id", {1})
