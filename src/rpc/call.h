@@ -115,13 +115,13 @@ class UnaryCall : public CallEvents {
   // Makes request_ of the bytes, which go. Returns: INVALID_ARGUMENT when they
   // are too many, no such message, or hold text that is no UTF-8 (named).
   absl::Status Parse() {
-    static const TextCheck kText(Request::descriptor());
+    static const TextCheck text_check(Request::descriptor());
     FRESHLINE_RETURN_IF_ERROR(CheckSize());
     const size_t bytes = request_bytes_.Length();
     bool well_formed = true;
     if (request_bytes_.Valid()) {
       grpc::ProtoBufferReader reader(&request_bytes_);
-      const TextCheck::Finding found = kText.Check(&reader);
+      const TextCheck::Finding found = text_check.Check(&reader);
       if (!found.error.empty()) return absl::InvalidArgumentError(found.error);
       well_formed = found.well_formed;
     }

@@ -22,14 +22,14 @@ void CountLine(google::protobuf::LogLevel, const char*, int,
 // the parser takes the check takes, in one piece as in many.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using freshline::rpc::TextCheck;
-  static const TextCheck kCheck(
+  static const TextCheck text_check(
       freshline::v1::GetFeaturesRequest::descriptor());
   google::protobuf::SetLogHandler(&CountLine);
   if (size > 1 << 16) return 0;
   const auto check = [&](int piece) {
     google::protobuf::io::ArrayInputStream input(data, static_cast<int>(size),
                                                  piece);
-    return kCheck.Check(&input);
+    return text_check.Check(&input);
   };
   const TextCheck::Finding whole = check(-1);
   const TextCheck::Finding pieces = check(3);

@@ -21,9 +21,9 @@ using ::testing::StartsWith;
 
 // `piece` bytes at a time, as a message comes in slices.
 TextCheck::Finding Check(const std::string& bytes, int piece = -1) {
-  static const TextCheck kCheck(v1::GetFeaturesRequest::descriptor());
+  static const TextCheck text_check(v1::GetFeaturesRequest::descriptor());
   ArrayInputStream input(bytes.data(), static_cast<int>(bytes.size()), piece);
-  return kCheck.Check(&input);
+  return text_check.Check(&input);
 }
 
 bool Passes(const TextCheck::Finding& found) {
