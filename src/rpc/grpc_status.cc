@@ -39,8 +39,7 @@ absl::string_view WirePrefix(absl::string_view text, size_t bytes_max) {
 
 std::string MessageFor(absl::string_view message) {
   // No byte takes more than four, as \xNN.
-  const std::string text =
-      base::Printable(message.substr(0, kWireBytesMax + 1));
+  std::string text = base::Printable(message.substr(0, kWireBytesMax + 1));
   if (WireBytes(text) <= kWireBytesMax && message.size() <= kWireBytesMax) {
     return text;
   }

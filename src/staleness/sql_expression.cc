@@ -59,8 +59,8 @@ int Authorize(void* selects, int action, const char*, const char* name,
 std::vector<RowSignals> StaleRows() {
   using std::chrono::milliseconds;
   std::vector<RowSignals> rows;
-  for (const uint32_t pending : {1, 2, 3, 10, 100}) {
-    for (const uint64_t seen : {0, 1, 7, 50, 2000}) {
+  for (const uint32_t pending : {1U, 2U, 3U, 10U, 100U}) {
+    for (const uint64_t seen : {0UL, 1UL, 7UL, 50UL, 2000UL}) {
       for (const int64_t age_ms : {10, 2'500, 400'000, 80'000'000}) {
         for (const double regret : {0.0, .3, 1.0, 40.0}) {
           rows.push_back({pending, seen, milliseconds(age_ms),

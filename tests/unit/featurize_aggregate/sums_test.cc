@@ -78,6 +78,7 @@ class ExactSum {
 struct OfFloats {
   explicit OfFloats(const std::vector<double>& numbers) {
     std::vector<Row> rows;
+    rows.reserve(numbers.size());
     for (const double x : numbers) {
       rows.push_back({.time_us = kT, .price = x});
     }

@@ -63,6 +63,7 @@ class Outcome final : public Completion {
  public:
   void OnEvents(const ingest::PreparedEvents&,
                 std::span<const ingest::EventResult>) override {}
+  bool OnWaiting(base::TicketId) override { return true; }
   void OnAnswer(const Answer& given) override { answer.emplace(given); }
   void OnError(const absl::Status& status) override { error = status; }
   bool OnWaiting(base::TicketId) override { return true; }
