@@ -19,6 +19,8 @@ _BELOW_RPC = (
 
 _SRC = {
     "base": "",
+    # What the daemon says, without waiting for whoever reads it.
+    "log": "base",
     "version": "",
     # Definitions are written as messages; nobody above reads them as such.
     "registry": "base protobuf wire",
@@ -42,7 +44,7 @@ _SRC = {
     "client": "api base protobuf wire grpc",
     "cli": "api base client version protobuf wire grpc",
     "daemon/config": "base registry protobuf wire",
-    "daemon": _BELOW_RPC + " rpc protobuf wire grpc",
+    "daemon": _BELOW_RPC + " log rpc protobuf wire grpc",
 }
 
 _OFFLINE = ("base registry featurize bench/stats bench/trace bench/train "

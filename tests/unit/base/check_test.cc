@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/check.h"
 
+#include <string>
+
+#include "base/bug_sink.h"
 #include "gtest/gtest.h"
 
 namespace freshline::base {
@@ -36,6 +39,17 @@ TEST(CheckTest, BugIsCountedAndSurvivedWhereChecksAreOff) {
   FRESHLINE_BUG("two answers");
   FRESHLINE_BUG("two answers");
   EXPECT_EQ(BugCount(), before + 2);
+}
+
+int sunk = 0;
+TEST(CheckTest, ItsLinesGoWhereTheProcessWantsThem) {
+  SetBugSink([](const char* line) {
+    sunk += std::string(line).find("survived: a third") != std::string::npos;
+  });
+  // The first of each power of two is said.
+  for (int i = 0; i < 8; ++i) FRESHLINE_BUG("a third");
+  SetBugSink(nullptr);
+  EXPECT_GE(sunk, 1);
 }
 #endif
 
