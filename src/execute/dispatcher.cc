@@ -505,9 +505,16 @@ void Dispatcher::PublishStats() {
     const estimate::Calibration calibration =
         rooms_.estimator->CalibrationOf(base::GroupId{g});
     if (calibration.runs == 0 && runs.failures == 0) continue;
-    groups.push_back({base::GroupId{g}, runs.failures, runs.hung, runs.disabled,
-                      Duration(runs.actual_ns.Quantile(0.5)),
-                      Duration(runs.actual_ns.Quantile(0.99)), calibration});
+    const auto& away = stats.policy.quarantined;
+    groups.push_back({.group = base::GroupId{g},
+                      .failures = runs.failures,
+                      .hung = runs.hung,
+                      .disabled = runs.disabled,
+                      .quarantined = std::find(away.begin(), away.end(),
+                                               base::GroupId{g}) != away.end(),
+                      .actual_p50 = Duration(runs.actual_ns.Quantile(0.5)),
+                      .actual_p99 = Duration(runs.actual_ns.Quantile(0.99)),
+                      .calibration = calibration});
   }
   unpublished_ = false;
   base::MutexLock lock(&stats_mu_);

@@ -59,6 +59,7 @@ struct GroupRunStats {
   uint64_t failures = 0;
   uint64_t hung = 0;
   bool disabled = false;
+  bool quarantined = false;  // PolicyStats::quarantined
   base::Duration actual_p50{};
   base::Duration actual_p99{};
   estimate::Calibration calibration;

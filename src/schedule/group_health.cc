@@ -30,6 +30,14 @@ bool GroupHealth::quarantined(base::GroupId group) const {
   return found != nullptr && found->failures >= quarantine_failures_;
 }
 
+std::vector<base::GroupId> GroupHealth::Quarantined() const {
+  std::vector<base::GroupId> all;
+  for (uint32_t i = 0; i < groups_.size(); ++i) {
+    if (quarantined(base::GroupId{i})) all.push_back(base::GroupId{i});
+  }
+  return all;
+}
+
 size_t GroupHealth::SizeOf(const base::JobShape& shape) {
   if (shape.scans > 0) return std::min(shape.scans, 7U);
   return 8 + std::min(static_cast<size_t>(std::bit_width(shape.events)) / 2,

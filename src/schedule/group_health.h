@@ -31,6 +31,8 @@ class GroupHealth {
         quarantine_failures_(quarantine_failures) {}
 
   bool quarantined(base::GroupId group) const;
+  // All that are, in the order of their ids.
+  std::vector<base::GroupId> Quarantined() const;
 
   // A job of the group ended. One success ends a quarantine.
   void JobEnded(const base::JobShape& shape, bool ok, base::MonoTime now);

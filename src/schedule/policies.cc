@@ -141,7 +141,6 @@ absl::Status ValidatePolicyConfig(const PolicyConfig& config) {
   for (const auto& [field, value] :
        {std::pair<absl::string_view, base::Duration>{"probe_interval",
                                                      config.probe_interval},
-        {"backoff_min", config.backoff_min},
         {"backoff_max", config.backoff_max},
         {"price_memory", config.price_memory},
         {"background_last_max", config.background_last_max}}) {
@@ -149,6 +148,11 @@ absl::Status ValidatePolicyConfig(const PolicyConfig& config) {
       return OutOfRange(absl::StrCat(field, " in ms"), base::ToMillis(value),
                         "[1, 3600000]");
     }
+  }
+  if (config.backoff_min < base::Duration::zero() ||
+      config.backoff_min > std::chrono::hours(1)) {
+    return OutOfRange("backoff_min in ms", base::ToMillis(config.backoff_min),
+                      "[0, 3600000]");
   }
   constexpr uint32_t kHistoryMax = 10'000'000;
   if (config.history_max > kHistoryMax) {
@@ -162,11 +166,6 @@ absl::Status ValidatePolicyConfig(const PolicyConfig& config) {
     return absl::InvalidArgumentError(
         absl::StrCat("chance_min: ", config.chance_min, " exceeds chance_max, ",
                      config.chance_max));
-  }
-  if (config.backoff_min > config.backoff_max) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "backoff_min in ms: ", base::ToMillis(config.backoff_min),
-        " exceeds backoff_max, ", base::ToMillis(config.backoff_max)));
   }
   return absl::OkStatus();
 }

@@ -14,6 +14,7 @@
 #include "schedule/flow_shares.h"
 #include "schedule/index.h"
 #include "schedule/policy.h"
+#include "schedule/policy_defaults.h"
 
 namespace freshline::schedule {
 
@@ -62,9 +63,11 @@ struct PolicyConfig {
   // Idle workers refresh rows with pending events.
   bool background = false;
 
-  uint32_t tickets_max = 10'000;
-  uint32_t rows_max = 10'000;        // queued for tickets, or by trigger
-  uint32_t background_max = 10'000;  // queued for idle workers
+  uint32_t tickets_max = kTicketsMaxDefault;
+  // Queued for tickets, or by trigger.
+  uint32_t rows_max = kTicketsMaxDefault;
+  // Queued for idle workers.
+  uint32_t background_max = kBackgroundRowsMaxDefault;
   // Rows whose past (RowFacts) is remembered while they are not queued; the
   // longest unused is forgotten first.
   uint32_t history_max = 0;
@@ -86,15 +89,16 @@ struct PolicyConfig {
   base::Duration background_last_max = std::chrono::milliseconds(20);
 
   // How often a group is probed where no prediction admits it (GroupHealth).
-  base::Duration probe_interval = std::chrono::milliseconds(100);
+  base::Duration probe_interval = kProbeIntervalDefault;
 
   // After a failed run a row is left alone for backoff_min, doubling up to
-  // backoff_max.
-  base::Duration backoff_min = std::chrono::milliseconds(100);
-  base::Duration backoff_max = std::chrono::seconds(60);
+  // backoff_max, which is at least backoff_min. 0: the next event or query
+  // tries it again.
+  base::Duration backoff_min = kBackoffMinDefault;
+  base::Duration backoff_max = kBackoffMaxDefault;
   // So many failed jobs in a row quarantine a group: only probes run, until
   // one succeeds.
-  uint32_t quarantine_failures = 8;
+  uint32_t quarantine_failures = kQuarantineFailuresDefault;
 };
 
 // What the engine needs to know of a feature group; by GroupId.

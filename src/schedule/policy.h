@@ -109,6 +109,8 @@ struct PolicyStats {
   // Worker time that foreground rows of each flow got, by FlowId; of those
   // that were seen, FlowShares::kFlowsMax at most.
   std::vector<base::Duration> flow_service;
+  // Groups of which only probes run, as too many jobs failed in a row.
+  std::vector<base::GroupId> quarantined;
 };
 
 // Decides what to run, on which worker, and what to give up: a deterministic

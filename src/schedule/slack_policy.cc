@@ -371,6 +371,7 @@ PolicyStats SlackPolicy::Stats() const {
   for (uint32_t f = 0; f < flows_.size(); ++f) {
     stats.flow_service.push_back(flows_.service(f));
   }
+  stats.quarantined = health_.Quarantined();
   return stats;
 }
 

@@ -412,9 +412,10 @@ void SlackPolicy::RowFailed(uint32_t slot, const Call& call) {
   constexpr uint32_t kDoublingsMax = 30;
   row.failures = std::min(row.failures + 1, kDoublingsMax);
   const int64_t factor = int64_t{1} << (row.failures - 1);
-  row.retry_at = call.now + (config_.backoff_max / factor > config_.backoff_min
-                                 ? config_.backoff_min * factor
-                                 : config_.backoff_max);
+  row.retry_at =
+      call.now + (config_.backoff_max / factor > config_.backoff_min
+                      ? config_.backoff_min * factor
+                      : std::max(config_.backoff_min, config_.backoff_max));
   RememberFailure(slot);
 }
 

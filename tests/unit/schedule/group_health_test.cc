@@ -27,8 +27,10 @@ TEST(GroupHealthTest, QuarantinesAfterFailuresInARowOnly) {
   health.JobEnded({kB, 1, 1}, false, kStart);
   EXPECT_TRUE(health.quarantined(kB));
   EXPECT_FALSE(health.quarantined(kA));
+  EXPECT_EQ(health.Quarantined(), std::vector<GroupId>{kB});
   health.JobEnded({kB, 1, 1}, true, kStart);
   EXPECT_FALSE(health.quarantined(kB));
+  EXPECT_TRUE(health.Quarantined().empty());
 }
 
 TEST(GroupHealthTest, SpacesTheProbesOfAGroup) {

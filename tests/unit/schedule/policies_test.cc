@@ -60,8 +60,18 @@ TEST(PoliciesTest, RejectsEveryFieldOutOfItsRangeByName) {
   expect([](PolicyConfig* c) { c->price_memory = {}; }, "price_memory");
   expect([](PolicyConfig* c) { c->backoff_min = std::chrono::hours(2); },
          "backoff_min");
-  expect([](PolicyConfig* c) { c->backoff_max = std::chrono::milliseconds(1); },
-         "backoff_max");
+  expect([](PolicyConfig* c) { c->backoff_max = {}; }, "backoff_max");
+}
+
+// What an operator may write is never refused for a bound that cannot be set.
+TEST(PoliciesTest, EveryBackoffOfTheDaemonsRangeIsTaken) {
+  for (const base::Duration backoff :
+       {base::Duration::zero(), base::Duration(std::chrono::seconds(61)),
+        base::Duration(std::chrono::hours(1))}) {
+    PolicyConfig config = *FindPolicy("slo_aware");
+    config.backoff_min = backoff;
+    EXPECT_TRUE(ValidatePolicyConfig(config).ok());
+  }
 }
 
 }  // namespace

@@ -15,8 +15,16 @@ using test::PolicyHarness;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
+// The times below are worked out with these.
+PolicyConfig SloAware() {
+  PolicyConfig config = *FindPolicy("slo_aware");
+  config.backoff_min = std::chrono::milliseconds(100);
+  config.quarantine_failures = 8;
+  return config;
+}
+
 TEST(SlackPolicyFailureTest, AFailedRowIsAnsweredAsErrorAndBacksOff) {
-  PolicyHarness h("slo_aware");
+  PolicyHarness h(SloAware());
   h.Arrive(0, 1, 50, {{7}});
   h.Arrive(1, 2, 50, {{7}});
   EXPECT_THAT(h.Done(3, 1, false), ElementsAre("settle 1/7 ERROR", "answer 1",
@@ -39,7 +47,7 @@ TEST(SlackPolicyFailureTest, AFailedRowIsAnsweredAsErrorAndBacksOff) {
 }
 
 TEST(SlackPolicyFailureTest, BackoffIsBounded) {
-  PolicyConfig config = *FindPolicy("slo_aware");
+  PolicyConfig config = SloAware();
   config.backoff_max = std::chrono::milliseconds(400);
   config.quarantine_failures = 1000;
   PolicyHarness h(config);
@@ -51,8 +59,34 @@ TEST(SlackPolicyFailureTest, BackoffIsBounded) {
   }
 }
 
+TEST(SlackPolicyFailureTest, ABackoffAboveTheBoundStaysWhatItIs) {
+  PolicyConfig config = SloAware();
+  config.backoff_min = std::chrono::milliseconds(500);
+  config.backoff_max = std::chrono::milliseconds(400);
+  PolicyHarness h(config);
+  for (uint64_t i = 1; i <= 5; ++i) {
+    const double at = static_cast<double>(i) * 1000;
+    EXPECT_THAT(h.Arrive(at, 2 * i, at + 30, {{7}}), ElementsAre("start 7"));
+    h.Done(at + 1, 1, false);
+    EXPECT_THAT(h.Arrive(at + 500, 2 * i + 1, at + 530, {{7}}),
+                ElementsAre(HasSubstr("ERROR"), HasSubstr("answer")));
+  }
+}
+
+TEST(SlackPolicyFailureTest, WithoutBackoffTheNextQueryTriesAgain) {
+  PolicyConfig config = SloAware();
+  config.backoff_min = {};
+  config.quarantine_failures = 1000;
+  PolicyHarness h(config);
+  for (uint64_t i = 1; i <= 40; ++i) {
+    const double at = static_cast<double>(i) * 2;
+    EXPECT_THAT(h.Arrive(at, i, at + 30, {{7}}), ElementsAre("start 7")) << i;
+    h.Done(at + 1, 1, false);
+  }
+}
+
 TEST(SlackPolicyFailureTest, ARowThatFailedIsComputedAlone) {
-  PolicyHarness h(*FindPolicy("slo_aware"), 1, 4);
+  PolicyHarness h(SloAware(), 1, 4);
   h.Arrive(0, 1, 50, {{7}});
   h.Done(3, 1, false);
   h.Arrive(104, 2, 190, {{1}});
@@ -66,7 +100,7 @@ TEST(SlackPolicyFailureTest, ARowThatFailedIsComputedAlone) {
 }
 
 TEST(SlackPolicyFailureTest, AGroupThatKeepsFailingIsQuarantinedAndProbed) {
-  PolicyHarness h("slo_aware");
+  PolicyHarness h(SloAware());
   for (uint64_t i = 1; i <= 8; ++i) {
     EXPECT_THAT(h.Arrive(0, i, 50, {{i}}),
                 ElementsAre("start " + std::to_string(i)));
@@ -137,7 +171,7 @@ TEST(SlackPolicyFailureTest, AProbeGoesBeforeTheWholeQueue) {
 }
 
 TEST(SlackPolicyFailureTest, AGroupThatIsAlwaysOutbidIsProbed) {
-  PolicyConfig config = *FindPolicy("slo_aware");
+  PolicyConfig config = SloAware();
   PolicyHarness h(config, 1);
   uint64_t ticket = 0;
   uint64_t key = 100;
@@ -159,7 +193,7 @@ TEST(SlackPolicyFailureTest, AGroupThatIsAlwaysOutbidIsProbed) {
 }
 
 TEST(SlackPolicyFailureTest, RemembersABoundedNumberOfFailures) {
-  PolicyConfig config = *FindPolicy("slo_aware");
+  PolicyConfig config = SloAware();
   config.rows_max = 3;
   config.quarantine_failures = 1000;
   PolicyHarness h(config);
