@@ -43,7 +43,7 @@ _SRC = {
     "rpc": "base registry ingest outcome serve protobuf wire grpc",
     "client": "api base protobuf wire grpc",
     "cli": "api base client version protobuf wire grpc",
-    "daemon/config": "base registry protobuf wire",
+    "daemon/config": "base registry schedule protobuf wire",
     "daemon": _BELOW_RPC + " log rpc protobuf wire grpc",
 }
 

@@ -9,9 +9,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "daemon/config/config_origin.h"
 #include "freshline/config/v1/daemon.pb.h"
 #include "registry/nearest_name.h"
 #include "registry/textproto.h"
+#include "schedule/policy_defaults.h"
 
 namespace freshline::daemon {
 namespace {
@@ -46,18 +48,22 @@ struct Range {
 // Every number of the configuration, in the order of daemon.proto.
 constexpr Range kGuardFloorUs = {1500, 0, kMillion};
 constexpr Range kGuardOvershootMaxUs = {20'000, 0, kMillion};
-constexpr Range kTicketsMax = {10'000, 1, kMillion};
-constexpr Range kBackgroundRowsMax = {10'000, 1, kMillion};
+constexpr Range kTicketsMax = {schedule::kTicketsMaxDefault, 1, kMillion};
+constexpr Range kBackgroundRowsMax = {schedule::kBackgroundRowsMaxDefault, 1,
+                                      kMillion};
 constexpr Range kBatchMax = {1, 1, 64};
 constexpr Range kInlineCostUsMax = {200, 0, 100'000};
-constexpr Range kQuarantineFailures = {5, 1, kMillion};
-constexpr Range kFailureBackoffMs = {1000, 0, kHourMs};
+constexpr Range kQuarantineFailures = {schedule::kQuarantineFailuresDefault, 1,
+                                       kMillion};
+constexpr Range kFailureBackoffMs = {schedule::kBackoffMinDefault.count(), 0,
+                                     kHourMs};
 constexpr Range kViolationBudgetPpm = {100, 1, 100'000};
 constexpr Range kHangFactor = {20, 2, kMillion};
 constexpr Range kHangFloorMs = {2000, 10, kHourMs};
 constexpr Range kProfileRuns = {20, 0, 1000};
 constexpr Range kHalfLifeRuns = {64, 1, kMillion};
-constexpr Range kProbeIntervalMs = {100, 1, kHourMs};
+constexpr Range kProbeIntervalMs = {schedule::kProbeIntervalDefault.count(), 1,
+                                    kHourMs};
 constexpr Range kReprofileAfterS = {600, 0, 86'400};
 constexpr Range kKeysMax = {10'000'000, 1, 1'000'000'000};
 constexpr Range kAnswersMax = {65'536, 0, 10'000'000};
@@ -80,6 +86,25 @@ constexpr Range kPollerRequestBytesMax = {8 * kKiB, 0, kGrpcBytesMax};
 constexpr Range kIntakeBytesMax = {64 * kMiB, kKiB, kGrpcBytesMax};
 constexpr Range kMemoryQuotaBytes = {256 * kMiB, kMiB,
                                      std::numeric_limits<uint32_t>::max()};
+
+// Of the memory that the process may use. What is left is for the process
+// itself, for what the allocator keeps, and for requests being served.
+struct Share {
+  Range range;
+  uint64_t divisor;  // the default is at most memory / divisor
+
+  Range Within(uint64_t memory) const {
+    Range bounded = range;
+    if (memory > 0) {
+      bounded.fallback =
+          std::clamp(memory / divisor, range.min, range.fallback);
+    }
+    return bounded;
+  }
+};
+constexpr Share kTableShare = {kTableBytesMax, 2};
+constexpr Share kQuotaShare = {kMemoryQuotaBytes, 8};
+constexpr Share kIntakeShare = {kIntakeBytesMax, 16};
 
 // Reads one message of the configuration.
 class Section {
@@ -199,10 +224,12 @@ uint64_t ReadDecisionLogBytes(const Section& in, const v1::DecisionLog& from) {
   return in.Number(FRESHLINE_FIELD(bytes_max), kDecisionLogBytesMax);
 }
 
-TableConfig ReadTable(const Section& in, const v1::Table& from) {
+TableConfig ReadTable(const Section& in, const v1::Table& from,
+                      uint64_t memory) {
   TableConfig out;
   out.keys_max = in.Number(FRESHLINE_FIELD(keys_max), kKeysMax);
-  out.bytes_max = in.Number(FRESHLINE_FIELD(bytes_max), kTableBytesMax);
+  out.bytes_max =
+      in.Number(FRESHLINE_FIELD(bytes_max), kTableShare.Within(memory));
   out.shards = in.Count(FRESHLINE_FIELD(shards), kShards);
   if ((out.shards & (out.shards - 1)) != 0) {
     in.Report("shards",
@@ -226,12 +253,41 @@ IngestConfig ReadIngest(const Section& in, const v1::Ingest& from) {
   return out;
 }
 
-RpcConfig ReadRpc(const Section& in, const v1::Rpc& from, bool loopback) {
+// A message counts against the quota, so that of the three what is written
+// decides what the others are.
+void ReadMessageBytes(const Section& in, const v1::Rpc& from, uint64_t memory,
+                      RpcConfig* out) {
+  Range quota = kQuotaShare.Within(memory);
+  quota.fallback = std::max<uint64_t>(
+      {quota.fallback, from.receive_bytes_max(), from.send_bytes_max()});
+  out->memory_quota_bytes =
+      in.Count(FRESHLINE_FIELD(memory_quota_bytes), quota);
+  const auto within_quota = [out](Range range) {
+    range.fallback =
+        std::min<uint64_t>(range.fallback, out->memory_quota_bytes);
+    return range;
+  };
+  out->receive_bytes_max = in.Count(FRESHLINE_FIELD(receive_bytes_max),
+                                    within_quota(kReceiveBytesMax));
+  out->send_bytes_max =
+      in.Count(FRESHLINE_FIELD(send_bytes_max), within_quota(kSendBytesMax));
+  for (const auto& [field, bytes] :
+       {std::pair{"receive_bytes_max", out->receive_bytes_max},
+        std::pair{"send_bytes_max", out->send_bytes_max}}) {
+    if (bytes <= out->memory_quota_bytes) continue;
+    in.Report(field,
+              absl::StrCat("is ", bytes, ", more than memory_quota_bytes, ",
+                           out->memory_quota_bytes,
+                           ": one message could never be served; raise the "
+                           "quota or lower this"));
+  }
+}
+
+RpcConfig ReadRpc(const Section& in, const v1::Rpc& from, bool loopback,
+                  uint64_t memory) {
   RpcConfig out;
   out.pollers = in.Count(FRESHLINE_FIELD(pollers), kPollers);
-  out.receive_bytes_max =
-      in.Count(FRESHLINE_FIELD(receive_bytes_max), kReceiveBytesMax);
-  out.send_bytes_max = in.Count(FRESHLINE_FIELD(send_bytes_max), kSendBytesMax);
+  ReadMessageBytes(in, from, memory, &out);
   out.streams_per_connection_max =
       in.Count(FRESHLINE_FIELD(streams_per_connection_max), kStreamsMax);
   out.requests_in_flight_max =
@@ -244,24 +300,12 @@ RpcConfig ReadRpc(const Section& in, const v1::Rpc& from, bool loopback) {
       Millis(in.Time(FRESHLINE_FIELD(drain_delay_ms), kDrainDelayMs));
   out.drain_timeout =
       Millis(in.Time(FRESHLINE_FIELD(drain_timeout_ms), kDrainTimeoutMs));
-  out.memory_quota_bytes =
-      in.Count(FRESHLINE_FIELD(memory_quota_bytes), kMemoryQuotaBytes);
   out.reflection = from.has_reflection() ? from.reflection() : loopback;
   out.poller_realtime = !from.has_poller_realtime() || from.poller_realtime();
   out.poller_request_bytes_max = in.Count(
       FRESHLINE_FIELD(poller_request_bytes_max), kPollerRequestBytesMax);
   out.intake_bytes_max =
-      in.Count(FRESHLINE_FIELD(intake_bytes_max), kIntakeBytesMax);
-  for (const auto& [field, bytes] :
-       {std::pair{"receive_bytes_max", out.receive_bytes_max},
-        std::pair{"send_bytes_max", out.send_bytes_max}}) {
-    if (bytes <= out.memory_quota_bytes) continue;
-    in.Report(field,
-              absl::StrCat("is ", bytes, ", more than memory_quota_bytes, ",
-                           out.memory_quota_bytes,
-                           ": one message could never be served; raise the "
-                           "quota or lower this"));
-  }
+      in.Count(FRESHLINE_FIELD(intake_bytes_max), kIntakeShare.Within(memory));
   return out;
 }
 
@@ -376,7 +420,7 @@ bool DaemonConfig::off_loopback() const {
 }
 
 absl::StatusOr<DaemonConfig> ParseConfig(
-    absl::string_view text, const std::string& path, uint32_t cores,
+    absl::string_view text, const std::string& path, const Machine& machine,
     std::span<const absl::string_view> policies) {
   Violations violations;
   registry::LocationTree locations;
@@ -390,10 +434,10 @@ absl::StatusOr<DaemonConfig> ParseConfig(
   DaemonConfig out;
   ReadListen(root, from, &out, &violations);
   ReadFiles(root, from, DirectoryOf(path), &out, &violations);
-  out.scheduler =
-      ReadScheduler(in.Sub("scheduler"), from.scheduler(), cores, policies);
+  out.scheduler = ReadScheduler(in.Sub("scheduler"), from.scheduler(),
+                                machine.cores, policies);
   out.estimator = ReadEstimator(in.Sub("estimator"), from.estimator());
-  out.table = ReadTable(in.Sub("table"), from.table());
+  out.table = ReadTable(in.Sub("table"), from.table(), machine.memory.bytes);
   out.ingest = ReadIngest(in.Sub("ingest"), from.ingest());
   if (!from.decision_log().path().empty()) {
     out.decision_log.path =
@@ -402,17 +446,35 @@ absl::StatusOr<DaemonConfig> ParseConfig(
   out.decision_log.bytes_max =
       ReadDecisionLogBytes(in.Sub("decision_log"), from.decision_log());
   out.outcomes = ReadOutcomes(in.Sub("outcomes"), from.outcomes());
-  out.rpc = ReadRpc(in.Sub("rpc"), from.rpc(), !out.off_loopback());
+  out.rpc = ReadRpc(in.Sub("rpc"), from.rpc(), !out.off_loopback(),
+                    machine.memory.bytes);
   FRESHLINE_RETURN_IF_ERROR(violations.ToStatus());
+  KeepPlaces(root, from, &out);
+  TellOfMemory(from, machine.memory,
+               {kTableBytesMax.fallback, kMemoryQuotaBytes.fallback,
+                kIntakeBytesMax.fallback},
+               &out);
   return out;
+}
+
+absl::StatusOr<DaemonConfig> LoadConfig(
+    const std::string& path, const Machine& machine,
+    std::span<const absl::string_view> policies) {
+  FRESHLINE_ASSIGN_OR_RETURN(const std::string text,
+                             registry::ReadTextFile(path));
+  return ParseConfig(text, path, machine, policies);
 }
 
 absl::StatusOr<DaemonConfig> LoadConfig(
     const std::string& path, uint32_t cores,
     std::span<const absl::string_view> policies) {
-  FRESHLINE_ASSIGN_OR_RETURN(const std::string text,
-                             registry::ReadTextFile(path));
-  return ParseConfig(text, path, cores, policies);
+  return LoadConfig(path, Machine{cores, {}}, policies);
+}
+
+absl::StatusOr<DaemonConfig> ParseConfig(
+    absl::string_view text, const std::string& path, uint32_t cores,
+    std::span<const absl::string_view> policies) {
+  return ParseConfig(text, path, Machine{cores, {}}, policies);
 }
 
 }  // namespace freshline::daemon

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "base/time.h"
 #include "daemon/config/listen_address.h"
+#include "daemon/config/memory_limit.h"
 
 // The configuration of freshlined: a textproto of freshline.config.v1.Daemon
 // (meaning, unit, range and default of every knob stand there) becomes one
@@ -102,6 +104,29 @@ struct DecisionLogConfig {
                          const DecisionLogConfig&) = default;
 };
 
+// What a configuration is read on.
+struct Machine {
+  uint32_t cores = 1;
+  MemoryLimit memory;  // unknown: plenty
+};
+
+// What is known of a configuration beside its values, and is no part of them:
+// two configurations that mean the same are equal, wherever they were written.
+struct ConfigOrigin {
+  // "file:line:column" of a field by its path, as "decision_log.path".
+  std::map<std::string, std::string> places;
+  // What followed the machine's memory, a sentence each.
+  std::vector<std::string> derived;
+  // What may not end well, a sentence each.
+  std::vector<std::string> warnings;
+
+  // `message` behind the field's place and path, as violations are written.
+  std::string At(const std::string& field, absl::string_view message) const;
+  friend bool operator==(const ConfigOrigin&, const ConfigOrigin&) {
+    return true;
+  }
+};
+
 // Everything that the daemon is told, complete: made by LoadConfig() only, so
 // that every value is in range. Paths are absolute.
 struct DaemonConfig {
@@ -117,6 +142,7 @@ struct DaemonConfig {
   RpcConfig rpc;
   DecisionLogConfig decision_log;
   OutcomesConfig outcomes;
+  ConfigOrigin origin;
 
   // Whether any address can be reached from another machine: then the daemon
   // warns at start and every hour.
@@ -124,23 +150,33 @@ struct DaemonConfig {
   friend bool operator==(const DaemonConfig&, const DaemonConfig&) = default;
 };
 
-// Reads the file at `path`, fills in defaults and validates. `cores` is the
-// default number of workers; `policies`, one at least, are those that may be
-// named, the default first. Relative paths in the file start at its directory.
+// Reads the file at `path`, fills in defaults and validates. The machine's
+// cores are the default number of workers, and its memory bounds the defaults
+// of what holds much. `policies`, one at least, are those that may be named,
+// the default first. Relative paths in the file start at its directory.
 // Returns: NOT_FOUND or PERMISSION_DENIED for the file itself, else
 // INVALID_ARGUMENT with every violation, one per line, as
 // "file:line:column: field: what is wrong, and the remedy".
 absl::StatusOr<DaemonConfig> LoadConfig(
-    const std::string& path, uint32_t cores,
+    const std::string& path, const Machine& machine,
     std::span<const absl::string_view> policies = kDaemonPolicies);
 
 // The same from a text; `path` is what violations call it, and where relative
 // paths start. Nothing is read.
 absl::StatusOr<DaemonConfig> ParseConfig(
+    absl::string_view text, const std::string& path, const Machine& machine,
+    std::span<const absl::string_view> policies = kDaemonPolicies);
+
+// On a machine with so many cores and plenty of memory.
+absl::StatusOr<DaemonConfig> LoadConfig(
+    const std::string& path, uint32_t cores,
+    std::span<const absl::string_view> policies = kDaemonPolicies);
+absl::StatusOr<DaemonConfig> ParseConfig(
     absl::string_view text, const std::string& path, uint32_t cores,
     std::span<const absl::string_view> policies = kDaemonPolicies);
 
-// The configuration as textproto with every field written out:
+// The configuration as textproto with every field written out, below comments
+// that say what followed the machine's memory:
 // ParseConfig() of it gives an equal value, wherever it is stored.
 std::string PrintConfig(const DaemonConfig& config);
 

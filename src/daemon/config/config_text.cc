@@ -97,7 +97,11 @@ std::string PrintConfig(const DaemonConfig& config) {
   printer.SetUseUtf8StringEscaping(true);
   std::string text;
   printer.PrintToString(out, &text);
-  return text;
+  std::string comments;
+  for (const std::string& sentence : config.origin.derived) {
+    comments += "# " + sentence + "\n";
+  }
+  return comments + text;
 }
 
 }  // namespace freshline::daemon

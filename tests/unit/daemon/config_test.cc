@@ -157,10 +157,10 @@ TEST(ConfigTest, RefusesWhatContradictsItself) {
        "definitions[1]: \"./a.textproto\" is repeated"},
       {"definitions: ''", "definitions[1]: is empty"},
       {"table { shards: 48 }", "table.shards: is 48: it must be a power of"},
-      {"rpc { receive_bytes_max: 300000000 }",
+      {"rpc { receive_bytes_max: 300000000 memory_quota_bytes: 5000000 }",
        "rpc.receive_bytes_max: is 300000000, more than memory_quota_bytes"},
-      {"rpc { memory_quota_bytes: 4000000 }",
-       "rpc.send_bytes_max: is 4194304, more than memory_quota_bytes"},
+      {"rpc { memory_quota_bytes: 5000000 send_bytes_max: 16777216 }",
+       "rpc.send_bytes_max: is 16777216, more than memory_quota_bytes"},
       {"scheduler { policy: 'slo_awar' }",
        "scheduler.policy: unknown policy \"slo_awar\"; did you mean "
        "\"slo_aware\"?"},
@@ -231,14 +231,7 @@ TEST(ConfigTest, EveryNumberHasARange) {
   };
   for (const Bounds& b : all) {
     const auto write = [&](uint64_t value) {
-      const bool roomy =
-          std::string(b.field).find("_bytes_max") != std::string::npos &&
-          std::string(b.section) == "rpc";
-      const bool tight = std::string(b.field) == "memory_quota_bytes";
-      return absl::StrCat(
-          b.section, " { ", b.field, ": ", value,
-          roomy ? " memory_quota_bytes: 4294967295" : "",
-          tight ? " receive_bytes_max: 1024 send_bytes_max: 1024" : "", " }");
+      return absl::StrCat(b.section, " { ", b.field, ": ", value, " }");
     };
     for (const uint64_t good : {b.min, b.max}) {
       EXPECT_THAT(Parse(absl::StrCat(kLeast, write(good))), IsOk());
@@ -253,6 +246,58 @@ TEST(ConfigTest, EveryNumberHasARange) {
                                  ": it must be ", b.min, " to ", b.max)));
     }
   }
+}
+
+Machine WithMemory(uint64_t mebibytes) {
+  return {6, {mebibytes << 20, "cgroup /shop"}};
+}
+
+TEST(ConfigTest, WhatHoldsMuchFollowsTheMemory) {
+  const auto small = ParseConfig(kLeast, kPath, WithMemory(512));
+  ASSERT_THAT(small, IsOk());
+  EXPECT_EQ(small->table.bytes_max, 256U << 20);
+  EXPECT_EQ(small->rpc.memory_quota_bytes, 64U << 20);
+  EXPECT_EQ(small->rpc.intake_bytes_max, 32U << 20);
+  EXPECT_THAT(small->origin.derived,
+              ElementsAre(HasSubstr("table.bytes_max is 268435456 (256 MiB): "
+                                    "cgroup /shop allows 512 MiB"),
+                          HasSubstr("rpc.memory_quota_bytes is 67108864"),
+                          HasSubstr("rpc.intake_bytes_max is 33554432")));
+  EXPECT_THAT(PrintConfig(*small),
+              ::testing::StartsWith("# table.bytes_max is 268435456"));
+  EXPECT_TRUE(small->origin.warnings.empty());
+  // Where there is plenty, nothing follows.
+  const auto large = ParseConfig(kLeast, kPath, WithMemory(64 << 10));
+  ASSERT_THAT(large, IsOk());
+  EXPECT_TRUE(large->origin.derived.empty());
+  EXPECT_EQ(large->table.bytes_max, uint64_t{4} << 30);
+  // Even next to nothing is a configuration: its messages fit its quota.
+  const auto tiny = ParseConfig(kLeast, kPath, WithMemory(8));
+  ASSERT_THAT(tiny, IsOk());
+  EXPECT_EQ(tiny->rpc.send_bytes_max, tiny->rpc.memory_quota_bytes);
+  EXPECT_THAT(ParseConfig(PrintConfig(*tiny), kPath, 1), IsOk());
+}
+
+TEST(ConfigTest, WhatIsWrittenStaysAndIsWarnedOfWhereItIsTooMuch) {
+  const auto config =
+      ParseConfig(absl::StrCat(kLeast, "table {\n  bytes_max: 4294967296 }"),
+                  kPath, WithMemory(512));
+  ASSERT_THAT(config, IsOk());
+  EXPECT_EQ(config->table.bytes_max, uint64_t{4} << 30);
+  EXPECT_THAT(
+      config->origin.warnings,
+      ElementsAre(AllOf(HasSubstr(absl::StrCat(kPath, ":3:3: table.bytes_max")),
+                        HasSubstr("cgroup /shop allows 512 MiB"))));
+}
+
+TEST(ConfigTest, WhatTurnsOutWrongLaterIsNamedAsItWasWritten) {
+  const auto config =
+      Parse(absl::StrCat(kLeast, "port_file: 'p'\ndecision_log { path: 'l' }"));
+  ASSERT_THAT(config, IsOk());
+  EXPECT_EQ(config->origin.At("port_file", "is gone"),
+            absl::StrCat(kPath, ":2:1: port_file: is gone"));
+  EXPECT_EQ(config->origin.At("decision_log.path", "is gone"),
+            absl::StrCat(kPath, ":3:16: decision_log.path: is gone"));
 }
 
 TEST(ConfigTest, AllViolationsAreReportedEachAtItsPlace) {
