@@ -470,8 +470,19 @@ bool ParseFile(absl::string_view text, absl::string_view name,
   DefinitionFile& file = files->emplace_back();
   file.name = std::string(name);
   file.locations = std::make_unique<LocationTree>();
-  return ParseTextproto(text, name, &file.definitions, file.locations.get(),
-                        violations);
+  if (!ParseTextproto(text, name, &file.definitions, file.locations.get(),
+                      violations)) {
+    return false;
+  }
+  // Whoever names a file means something by it: an empty one was cut, or is
+  // another than was meant.
+  if (file.definitions.ByteSizeLong() == 0 && violations->empty()) {
+    violations->Add(absl::StrCat(name, ":1:1"),
+                    "the file defines nothing: it needs an entity, source, "
+                    "feature_group or feature_service, or is not the one that "
+                    "was meant");
+  }
+  return true;
 }
 
 }  // namespace
