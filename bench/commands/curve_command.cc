@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <string>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "base/output_file.h"
 #include "base/status_macros.h"
 #include "bench/commands/commands.h"
 #include "bench/commands/workload_flags.h"
@@ -17,6 +18,11 @@
 
 namespace freshline::bench {
 namespace {
+
+constexpr base::FileKind kValueCurveKind = {
+    "value curve", [](absl::string_view head) {
+      return absl::StartsWith(head, "freshline-value-curve ");
+    }};
 
 struct Flags {
   WorkloadOptions workload{"out/quickstart/trace/trace.csv",
@@ -74,12 +80,8 @@ absl::Status Learn(const Flags& flags) {
   const auto directory = std::filesystem::path(flags.out).parent_path();
   std::error_code error;
   if (!directory.empty()) std::filesystem::create_directories(directory, error);
-  std::ofstream out(flags.out);
-  out << text;
-  if (!out.flush()) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot write \"", flags.out, "\""));
-  }
+  FRESHLINE_RETURN_IF_ERROR(
+      base::WriteOutputFile(flags.out, text, kValueCurveKind));
   std::cout << Table(curve);
   const int64_t learned_until_s =
       workload->window().start_us / 1'000'000 + workload->slice_seconds();

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cstdint>
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -15,9 +14,11 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "base/clock.h"
+#include "base/output_file.h"
 #include "base/status_macros.h"
 #include "bench/commands/commands.h"
 #include "bench/shelf/shelf.h"
+#include "bench/stats/output_kinds.h"
 #include "bench/whatif/recorded_run.h"
 #include "bench/whatif/what_if.h"
 #include "record/decision_log_reader.h"
@@ -271,12 +272,8 @@ absl::Status AskWhatIf(const Invocation& call, WhatIfFlags flags) {
   for (size_t i = 1; i < rows.size(); ++i) {
     json["runs"].push_back(JsonOf(rows[i]));
   }
-  std::ofstream out(flags.json);
-  out << json.dump(1) << "\n";
-  if (!out) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot write \"", flags.json, "\""));
-  }
+  FRESHLINE_RETURN_IF_ERROR(
+      base::WriteOutputFile(flags.json, json.dump(1) + "\n", kWhatIfKind));
   Say("wrote " + flags.json);
   return absl::OkStatus();
 }

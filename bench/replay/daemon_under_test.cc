@@ -7,9 +7,11 @@
 #include <fstream>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "base/output_file.h"
 #include "base/status_macros.h"
 #include "base/waker.h"
 #include "bench/replay/requests.h"
@@ -127,6 +129,13 @@ absl::StatusOr<std::unique_ptr<DaemonUnderTest>> DaemonUnderTest::Start(
   };
   const std::string config = base + "freshlined.textproto";
   {
+    constexpr base::FileKind kKind = {
+        "configuration of a daemon under test", [](absl::string_view head) {
+          return absl::StartsWith(head,
+                                  "# SPDX-License-Identifier: Apache-2.0\n"
+                                  "listen: \"127.0.0.1:0\"\nport_file: ");
+        }};
+    FRESHLINE_RETURN_IF_ERROR(base::CheckReplaceable(config, kKind));
     std::ofstream out(config);
     out << "# SPDX-License-Identifier: Apache-2.0\n"
         << "listen: \"127.0.0.1:0\"\n"

@@ -12,7 +12,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/output_file.h"
 #include "base/status_macros.h"
+#include "bench/stats/output_kinds.h"
 
 namespace freshline::bench {
 namespace {
@@ -228,14 +230,8 @@ absl::Status WriteReport(const ReportHeader& header,
   for (const RunReport& run : runs) report["runs"].push_back(RunJson(run));
   std::error_code error;
   std::filesystem::create_directories(directory, error);
-  const std::string path = directory + "/report.json";
-  std::ofstream out(path);
-  out << report.dump(1) << "\n";
-  out.close();
-  if (!out) {
-    return absl::UnavailableError(absl::StrCat("cannot write \"", path, "\""));
-  }
-  return absl::OkStatus();
+  return base::WriteOutputFile(directory + "/report.json",
+                               report.dump(1) + "\n", kRunReportKind);
 }
 
 absl::StatusOr<std::vector<RunReport>> LoadReport(

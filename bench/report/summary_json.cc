@@ -4,7 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "base/output_file.h"
 #include "bench/report/summary.h"
+#include "bench/stats/output_kinds.h"
 
 namespace nlohmann {
 
@@ -53,13 +55,9 @@ absl::Status WriteSummary(const Summary& summary, const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(std::filesystem::path(path).parent_path(),
                                       error);
-  std::ofstream out(path);
-  out << j.dump(1, ' ', false, json::error_handler_t::replace) << "\n";
-  out.close();
-  if (!out) {
-    return absl::UnavailableError(absl::StrCat("cannot write \"", path, "\""));
-  }
-  return absl::OkStatus();
+  return base::WriteOutputFile(
+      path, j.dump(1, ' ', false, json::error_handler_t::replace) + "\n",
+      kSummaryKind);
 }
 
 absl::StatusOr<Summary> LoadSummary(const std::string& path) {

@@ -2,7 +2,6 @@
 #include "bench/report/summary_page.h"
 
 #include <algorithm>
-#include <fstream>
 #include <map>
 #include <set>
 #include <utility>
@@ -12,8 +11,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "base/output_file.h"
 #include "bench/report/summary_view.h"
 #include "bench/report/verdicts.h"
+#include "bench/stats/output_kinds.h"
 
 namespace freshline::bench {
 namespace {
@@ -490,13 +491,8 @@ Page PageMaker::Make() const {
 Page SummaryPage(const Summary& summary) { return PageMaker(summary).Make(); }
 
 absl::Status WriteSummaryPage(const Summary& summary, const std::string& path) {
-  std::ofstream out(path);
-  out << RenderPage(SummaryPage(summary));
-  out.close();
-  if (!out) {
-    return absl::UnavailableError(absl::StrCat("cannot write \"", path, "\""));
-  }
-  return absl::OkStatus();
+  return base::WriteOutputFile(path, RenderPage(SummaryPage(summary)),
+                               kPageKind);
 }
 
 }  // namespace freshline::bench

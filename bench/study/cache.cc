@@ -6,8 +6,10 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/output_file.h"
 #include "base/random.h"
 
 namespace freshline::bench {
@@ -37,15 +39,14 @@ absl::Status Write(json content, const std::string& path,
   const std::filesystem::path target(path);
   std::error_code error;
   std::filesystem::create_directories(target.parent_path(), error);
-  const std::string partial = path + ".partial";
-  std::ofstream out(partial);
-  out << content.dump(-1, ' ', false, json::error_handler_t::replace) << "\n";
-  out.close();
-  if (out) std::filesystem::rename(partial, target, error);
-  if (!out || error) {
-    return absl::UnavailableError(absl::StrCat("cannot write \"", path, "\""));
-  }
-  return absl::OkStatus();
+  // The name has the digest of what it depends on, which nobody else gives a
+  // file: whatever object stands there was cut short, or is of another format.
+  constexpr base::FileKind kKind = {"cached run", [](absl::string_view head) {
+                                      return absl::StartsWith(head, "{");
+                                    }};
+  return base::WriteOutputFile(
+      path, content.dump(-1, ' ', false, json::error_handler_t::replace) + "\n",
+      kKind);
 }
 
 }  // namespace

@@ -12,12 +12,13 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/output_file.h"
 #include "base/random.h"
+#include "base/status_macros.h"
 
 namespace freshline::bench {
 namespace {
 
-constexpr char kHeader[] = "product_id,category_id,category_code,brand,price";
 constexpr uint32_t kPopularRanks = 20'000;
 constexpr double kFirstCategoryShare = 0.33;
 constexpr uint32_t kBrandNames = 800;
@@ -164,8 +165,9 @@ void Catalogue::PriceRange(uint32_t shelf, double x, double reach,
 }
 
 absl::Status Catalogue::Write(const std::string& path) const {
+  FRESHLINE_RETURN_IF_ERROR(base::CheckReplaceable(path, kCatalogueKind));
   std::ofstream out(path);
-  out << kHeader << "\n";
+  out << kCatalogueHeader << "\n";
   char price[32];
   for (const CatalogueItem& item : items_) {
     std::snprintf(price, sizeof(price), "%.2f", item.price);
@@ -187,9 +189,9 @@ absl::StatusOr<std::vector<CatalogueItem>> ReadCatalogue(
         absl::StrCat("cannot open the catalogue \"", path, "\""));
   }
   std::string line;
-  if (!std::getline(in, line) || line != kHeader) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ":1: the header must be \"", kHeader, "\""));
+  if (!std::getline(in, line) || line != kCatalogueHeader) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ":1: the header must be \"", kCatalogueHeader, "\""));
   }
   std::vector<CatalogueItem> items;
   for (size_t number = 2; std::getline(in, line); ++number) {
@@ -200,7 +202,7 @@ absl::StatusOr<std::vector<CatalogueItem>> ReadCatalogue(
         !absl::SimpleAtod(fields[4], &item.price) ||
         !std::isfinite(item.price)) {
       return absl::InvalidArgumentError(
-          absl::StrCat(path, ":", number, ": not \"", kHeader,
+          absl::StrCat(path, ":", number, ": not \"", kCatalogueHeader,
                        "\": ", absl::string_view(line).substr(0, 100)));
     }
     item.category_code = std::string(fields[2]);

@@ -7,9 +7,19 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
+#include "base/output_file.h"
 
 namespace freshline::bench {
+
+// The first line of a catalogue, by which it is told from other files.
+inline constexpr char kCatalogueHeader[] =
+    "product_id,category_id,category_code,brand,price";
+inline constexpr base::FileKind kCatalogueKind = {
+    "catalogue of items", [](absl::string_view head) {
+      return absl::StartsWith(head, kCatalogueHeader);
+    }};
 
 // One item of a shop, as a catalogue file has it.
 struct CatalogueItem {

@@ -9,7 +9,9 @@
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/output_file.h"
 #include "base/status_macros.h"
 #include "bench/trace/click.h"
 #include "bench/trace/reader.h"
@@ -243,6 +245,14 @@ void ClickGenerator::See(Session* session, uint32_t position) {
 
 namespace {
 
+constexpr char kTraceHeader[] =
+    "event_time,event_type,product_id,category_id,category_code,brand,price,"
+    "user_id,user_session";
+constexpr base::FileKind kTraceKind = {
+    "trace of clicks", [](absl::string_view head) {
+      return absl::StartsWith(head, kTraceHeader);
+    }};
+
 class CsvFile {
  public:
   explicit CsvFile(const std::string& path)
@@ -262,10 +272,8 @@ class CsvFile {
     return written;
   }
   void Header() {
-    std::fputs(
-        "event_time,event_type,product_id,category_id,category_code,brand,"
-        "price,user_id,user_session\n",
-        file_);
+    std::fputs(kTraceHeader, file_);
+    std::fputc('\n', file_);
   }
   void Row(const GeneratedClick& click, const CatalogueItem& item) {
     if (const int64_t second = click.time_us / 1'000'000; second != second_) {
@@ -330,6 +338,10 @@ absl::StatusOr<GenerateReport> RunGenerate(const GenerateOptions& options) {
   GenerateReport report;
   report.trace_path = options.out + "/trace.csv";
   report.catalogue_path = options.out + "/catalogue.csv";
+  FRESHLINE_RETURN_IF_ERROR(
+      base::CheckReplaceable(report.trace_path, kTraceKind));
+  FRESHLINE_RETURN_IF_ERROR(
+      base::CheckReplaceable(report.catalogue_path, kCatalogueKind));
   const Catalogue catalogue(options.items);
   const std::string catalogue_partial = report.catalogue_path + ".partial";
   FRESHLINE_RETURN_IF_ERROR(catalogue.Write(catalogue_partial));

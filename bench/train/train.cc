@@ -11,7 +11,9 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "base/output_file.h"
 #include "base/random.h"
 #include "base/status_macros.h"
 #include "bench/trace/reader.h"
@@ -228,13 +230,12 @@ absl::Status NoteUntil(const TrainOptions& options) {
     std::filesystem::remove(path, error);
     return absl::OkStatus();
   }
-  std::ofstream out(path);
-  out << FormatTraceTime(options.until_us) << "\n";
-  out.close();
-  if (!out) {
-    return absl::UnavailableError(absl::StrCat("cannot write \"", path, "\""));
-  }
-  return absl::OkStatus();
+  constexpr base::FileKind kKind = {
+      "time of a trace's row", [](absl::string_view head) {
+        return ParseTraceTime(absl::StripTrailingAsciiWhitespace(head)).ok();
+      }};
+  return base::WriteOutputFile(path, FormatTraceTime(options.until_us) + "\n",
+                               kKind);
 }
 
 }  // namespace

@@ -7,7 +7,9 @@
 #include <cstring>
 #include <memory>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/output_file.h"
 #include "base/status_macros.h"
 #include "featurize/item_table.h"
 #include "featurize/item_table_layout.h"
@@ -166,6 +168,13 @@ absl::Status WriteItemTable(const std::string& path,
   header.hash_seed = contents.hash_seed;
   header.beta = contents.beta;
 
+  constexpr base::FileKind kKind = {
+      "item table", [](absl::string_view head) {
+        return absl::StartsWith(
+            head, absl::string_view(ItemTableHeader::kMagic,
+                                    sizeof(ItemTableHeader::kMagic)));
+      }};
+  FRESHLINE_RETURN_IF_ERROR(base::CheckReplaceable(path, kKind));
   const std::string partial = path + ".partial";
   std::FILE* const file = std::fopen(partial.c_str(), "wb");
   bool ok = file != nullptr && WriteAll(file, contents, index, &header);

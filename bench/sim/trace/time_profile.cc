@@ -4,15 +4,16 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <numeric>
 #include <optional>
 #include <set>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/check.h"
+#include "base/output_file.h"
 #include "base/random.h"
 #include "base/status_macros.h"
 #include "registry/textproto.h"
@@ -223,11 +224,10 @@ absl::Status SaveProfile(const TimeProfile& profile, const std::string& path) {
   const auto directory = std::filesystem::path(path).parent_path();
   std::error_code error;
   if (!directory.empty()) std::filesystem::create_directories(directory, error);
-  std::ofstream out(path);
-  out << FormatProfile(profile);
-  out.close();
-  if (out) return absl::OkStatus();
-  return absl::UnavailableError(absl::StrCat("cannot write \"", path, "\""));
+  constexpr base::FileKind kKind = {
+      "profile of run times",
+      [](absl::string_view head) { return absl::StartsWith(head, kMagic); }};
+  return base::WriteOutputFile(path, FormatProfile(profile), kKind);
 }
 
 ProfiledTimes::ProfiledTimes(const TimeProfile& profile)
