@@ -24,9 +24,9 @@ std::string DirectoryOf(const std::string& path) {
 
 absl::Status Refuse(const std::string& path, absl::string_view what,
                     const FileKind& kind) {
-  return absl::FailedPreconditionError(
-      absl::StrCat("\"", path, "\" ", what, ": it is not replaced by a ",
-                   kind.name, "; name another path, or move it away"));
+  return absl::FailedPreconditionError(absl::StrCat(
+      "\"", path, "\" ", what, ": it is left as it is, and no ", kind.name,
+      " is written; name another path, or move it away"));
 }
 
 absl::Status Errno(const std::string& path, int error) {

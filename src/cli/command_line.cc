@@ -45,6 +45,7 @@ struct Arguments {
   ReportFlags report;
   StatusFlags status;
   std::string health_service;
+  std::string health_wait;
 };
 
 void AddCommon(CLI::App& command, CommonFlags& common) {
@@ -176,6 +177,8 @@ int ParseAndRun(std::vector<std::string> arguments, std::istream& in,
   AddCommon(*health, parsed.common);
   health->add_option("--service", parsed.health_service,
                      "A gRPC service [the daemon as a whole]");
+  health->add_option("--wait", parsed.health_wait,
+                     "Ask again until it serves, for so long at most");
 
   std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
   try {
@@ -195,7 +198,8 @@ int ParseAndRun(std::vector<std::string> arguments, std::istream& in,
     return Report(RunStatus(parsed.common, parsed.status, out), err);
   }
   bool healthy = false;
-  Report(RunHealthcheck(parsed.common, parsed.health_service, out, &healthy),
+  Report(RunHealthcheck(parsed.common, parsed.health_service,
+                        parsed.health_wait, out, &healthy),
          err);
   return healthy ? kExitOk : kExitUnhealthy;
 }

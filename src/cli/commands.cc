@@ -18,11 +18,15 @@
 #include "base/waker.h"
 #include "cli/literal.h"
 #include "cli/print.h"
+#include "cli/print_status.h"
 #include "freshline/v1/feature_store.pb.h"
 #include "freshline/v1/operations.pb.h"
 
 namespace freshline::cli {
 namespace {
+
+// Between two questions of `healthcheck --wait`.
+constexpr base::Duration kHealthPause = std::chrono::milliseconds(50);
 
 absl::StatusOr<std::chrono::microseconds> ParseFlagDuration(
     absl::string_view flag, const std::string& text) {
@@ -251,7 +255,7 @@ absl::Status RunStatus(const CommonFlags& common, const StatusFlags& flags,
           PrintJson(status.proto(), /*pretty=*/!flags.watch, out));
     } else {
       if (i > 0) out << "\n";
-      PrintFields(status.proto(), out);
+      PrintStatus(status.proto(), out);
     }
     out.flush();
   }
@@ -259,12 +263,27 @@ absl::Status RunStatus(const CommonFlags& common, const StatusFlags& flags,
 }
 
 absl::Status RunHealthcheck(const CommonFlags& common,
-                            const std::string& service, std::ostream& out,
-                            bool* healthy) {
+                            const std::string& service, const std::string& wait,
+                            std::ostream& out, bool* healthy) {
   *healthy = false;
-  FRESHLINE_ASSIGN_OR_RETURN(const auto client, Connect(common));
-  FRESHLINE_ASSIGN_OR_RETURN(const Health health, client->CheckHealth(service));
-  *healthy = health == Health::kServing;
+  std::chrono::microseconds patience{};
+  if (!wait.empty()) {
+    FRESHLINE_ASSIGN_OR_RETURN(patience, ParseFlagDuration("--wait", wait));
+  }
+  const base::Clock& clock = base::Clock::Real();
+  const base::MonoTime give_up = clock.Now() + patience;
+  base::EventFdWaker pause(clock);
+  while (true) {
+    // A new connection each time: one that was refused backs off.
+    FRESHLINE_ASSIGN_OR_RETURN(const auto client, Connect(common));
+    const absl::StatusOr<Health> health = client->CheckHealth(service);
+    *healthy = health.ok() && *health == Health::kServing;
+    if (*healthy || clock.Now() >= give_up) {
+      FRESHLINE_RETURN_IF_ERROR(health.status());
+      break;
+    }
+    pause.WaitUntil(clock.Now() + kHealthPause);
+  }
   out << (*healthy ? "SERVING" : "NOT_SERVING") << "\n";
   return absl::OkStatus();
 }

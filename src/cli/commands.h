@@ -60,9 +60,10 @@ absl::Status RunReport(const CommonFlags& common, const ReportFlags& flags,
                        std::ostream& out);
 absl::Status RunStatus(const CommonFlags& common, const StatusFlags& flags,
                        std::ostream& out);
-// OK with healthy = false where the daemon answers that it is not serving.
+// OK with healthy = false where the daemon answers that it is not serving. Asks
+// again for as long as `wait` says, a duration, or empty for not at all.
 absl::Status RunHealthcheck(const CommonFlags& common,
-                            const std::string& service, std::ostream& out,
-                            bool* healthy);
+                            const std::string& service, const std::string& wait,
+                            std::ostream& out, bool* healthy);
 
 }  // namespace freshline::cli

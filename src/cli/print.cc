@@ -74,6 +74,12 @@ std::string ScalarText(const Message& message, const FieldDescriptor& field) {
   return "";
 }
 
+// One message, that is neither a list nor a map of them.
+bool IsMessage(const FieldDescriptor& field) {
+  return !field.is_repeated() &&
+         field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+}
+
 // Map entries in the order of their keys, which the map itself does not have.
 std::vector<std::pair<std::string, std::string>> MapEntries(
     const Message& message, const FieldDescriptor& field) {
@@ -110,23 +116,51 @@ void CollectScalars(const Message& message, const std::string& prefix,
   }
 }
 
+// Names of the columns of a table of such messages: those of a message in it
+// stand behind its own name.
+void AddHeader(const google::protobuf::Descriptor& type,
+               const std::string& prefix, std::vector<std::string>* header) {
+  for (int i = 0; i < type.field_count(); ++i) {
+    const FieldDescriptor& field = *type.field(i);
+    const std::string name = prefix + field.name();
+    if (IsMessage(field)) {
+      AddHeader(*field.message_type(), name + ".", header);
+    } else {
+      header->push_back(name);
+    }
+  }
+}
+
+void AddCells(const Message& message, std::vector<std::string>* cells) {
+  const auto& type = *message.GetDescriptor();
+  for (int i = 0; i < type.field_count(); ++i) {
+    const FieldDescriptor& field = *type.field(i);
+    if (IsMessage(field)) {
+      AddCells(message.GetReflection()->GetMessage(message, &field), cells);
+    } else if (field.is_map()) {
+      std::string text;
+      for (const auto& [key, value] : MapEntries(message, field)) {
+        absl::StrAppend(&text, text.empty() ? "" : ", ", value, " ", key);
+      }
+      cells->push_back(text);
+    } else if (field.is_repeated()) {
+      cells->push_back(absl::StrCat(
+          message.GetReflection()->FieldSize(message, &field), " in all"));
+    } else {
+      cells->push_back(ScalarText(message, field));
+    }
+  }
+}
+
 void PrintRepeated(const Message& message, const FieldDescriptor& field,
                    std::ostream& out) {
   const Reflection& reflection = *message.GetReflection();
   std::vector<std::string> header;
-  const auto& type = *field.message_type();
-  header.reserve(static_cast<size_t>(type.field_count()));
-  for (int i = 0; i < type.field_count(); ++i) {
-    header.push_back(type.field(i)->name());
-  }
+  AddHeader(*field.message_type(), "", &header);
   TextTable table(header);
   for (int i = 0; i < reflection.FieldSize(message, &field); ++i) {
-    const Message& element = reflection.GetRepeatedMessage(message, &field, i);
     std::vector<std::string> cells;
-    cells.reserve(header.size());
-    for (int f = 0; f < type.field_count(); ++f) {
-      cells.push_back(ScalarText(element, *type.field(f)));
-    }
+    AddCells(reflection.GetRepeatedMessage(message, &field, i), &cells);
     table.Add(std::move(cells));
   }
   if (table.empty()) return;

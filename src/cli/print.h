@@ -40,7 +40,8 @@ std::string ValueText(const FeatureView& feature, size_t row);
 std::string DurationText(int64_t us);
 
 // Every scalar field as "path.to.field  value", zeros too; every repeated
-// message as a table of its own.
+// message as a table of its own, with the fields of a message in it as columns
+// "message.field" and a map as one.
 void PrintFields(const google::protobuf::Message& message, std::ostream& out);
 
 // The message as JSON with the wire's field names and a line break.

@@ -5,8 +5,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdio>
-#include <fstream>
 #include <thread>
 #include <utility>
 
@@ -17,8 +15,10 @@
 #include "base/status_macros.h"
 #include "base/thread.h"
 #include "base/waker.h"
+#include "daemon/concerns.h"
 #include "daemon/decision_log_header.h"
 #include "daemon/housekeeper.h"
+#include "daemon/output_files.h"
 #include "daemon/status_report.h"
 #include "estimate/estimator.h"
 #include "execute/dispatcher.h"
@@ -165,7 +165,12 @@ struct Daemon::Rep {
   absl::Status Profile();
   void MakeRooms();
   absl::Status StartServer();
-  void WritePortFile() const;
+  // What the clients and the scripts need to know.
+  absl::Status Announce() const;
+  void AddThreads(base::SchedClass dispatcher_class);
+  void Report(const rpc::ServerReport& server, v1::GetStatusResponse* out);
+  // Logs what has come or gone of what is not as it should be.
+  void LogConcerns();
   void AwaitQuiet() const;
 
   const DaemonConfig config;
@@ -194,6 +199,8 @@ struct Daemon::Rep {
   std::unique_ptr<execute::ThreadFanOut> fan_out;
   std::unique_ptr<Housekeeper> housekeeper;
   StatusSources status;
+  Concerns concerns;
+  ConcernChanges concern_changes;  // of the housekeeper's thread
   std::thread dispatcher_thread;
   std::unique_ptr<rpc::Server> server;
   std::atomic<bool> hurry{false};
@@ -322,21 +329,58 @@ absl::Status Daemon::Rep::StartServer() {
       rpc::Server::Start(
           std::move(options),
           {&clock, features.get(), ingest.get(), outcomes.get(),
-           [this](v1::GetStatusResponse* out) { FillStatus(status, out); }}));
+           [this](const rpc::ServerReport& report, v1::GetStatusResponse* out) {
+             Report(report, out);
+           }}));
   return absl::OkStatus();
 }
 
-void Daemon::Rep::WritePortFile() const {
+absl::Status Daemon::Rep::Announce() const {
+  for (const rpc::ServingThread& thread : server->report().threads) {
+    spdlog::info("thread {} runs as {}", thread.name,
+                 std::string(base::SchedClassName(thread.sched_class)));
+  }
   for (size_t i = 0; i < config.listen.size(); ++i) {
     ListenAddress bound = config.listen[i];
     if (!bound.is_unix()) bound.port = static_cast<uint16_t>(server->port(i));
     spdlog::info("listening on {}", FormatListenAddress(bound));
   }
-  if (config.port_file.empty()) return;
-  // Whoever polls for the file must never read half of it.
-  const std::string partial = config.port_file + ".partial";
-  std::ofstream(partial) << server->port(0) << "\n";
-  std::rename(partial.c_str(), config.port_file.c_str());
+  return WritePortFile(config, server->port(0));
+}
+
+void Daemon::Rep::AddThreads(base::SchedClass dispatcher_class) {
+  const SchedulerConfig& s = config.scheduler;
+  status.threads.push_back({"dispatcher", dispatcher_class,
+                            s.dispatcher_realtime
+                                ? base::SchedClass::kRealtimeHigh
+                                : base::SchedClass::kNormal});
+  for (uint32_t i = 0; i < workers->size(); ++i) {
+    status.threads.push_back(
+        {absl::StrCat("worker-", i), workers->sched_class(i)});
+  }
+  for (const rpc::ServingThread& thread : status.threads) {
+    spdlog::info("thread {} runs as {}", thread.name,
+                 std::string(base::SchedClassName(thread.sched_class)));
+  }
+}
+
+void Daemon::Rep::Report(const rpc::ServerReport& report,
+                         v1::GetStatusResponse* out) {
+  FillStatus(status, report, out);
+  for (Concerns::Concern& concern : concerns.Look(*out, clock.Now())) {
+    out->add_degraded(std::move(concern.sentence));
+  }
+}
+
+void Daemon::Rep::LogConcerns() {
+  v1::GetStatusResponse now;
+  FillStatus(status, server->report(), &now);
+  const ConcernChanges::Changes changes =
+      concern_changes.Since(concerns.Look(now, clock.Now()));
+  for (const std::string& sentence : changes.came) spdlog::warn("{}", sentence);
+  for (const std::string& sentence : changes.went) {
+    spdlog::info("over: {}", sentence);
+  }
 }
 
 void Daemon::Rep::AwaitQuiet() const {
@@ -354,7 +398,9 @@ void Daemon::Rep::AwaitQuiet() const {
 Daemon::Daemon(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
 
 absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(
-    const DaemonConfig& config, const schedule::PolicyCatalogue& catalogue) {
+    const DaemonConfig& config, const schedule::PolicyCatalogue& catalogue,
+    const log::AsyncLog* log) {
+  FRESHLINE_RETURN_IF_ERROR(CheckOutputFiles(config));
   if (config.off_loopback()) {
     spdlog::warn(
         "plaintext off loopback: anyone who can reach this address can read "
@@ -381,44 +427,31 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(
     r->dispatcher->Run();
   });
   dispatcher_class.wait(-1);
-  rep->housekeeper = std::make_unique<Housekeeper>(rep->clock, &rep->table,
-                                                   config.off_loopback());
-
-  StatusSources& status = rep->status;
-  status = {&rep->clock,
-            rep->started,
-            policy.name,
-            std::string(featurize::KernelName()),
-            rep->table_options,
-            rep->definitions.revision.get(),
-            &rep->definitions.metrics,
-            &rep->table,
-            rep->ingest.get(),
-            rep->features.get(),
-            rep->dispatcher.get(),
-            rep->outcomes.get(),
-            rep->decision_log.get(),
-            {}};
-  const auto add_thread = [&](std::string name, base::SchedClass c) {
-    status.threads.emplace_back(std::move(name),
-                                std::string(base::SchedClassName(c)));
-  };
-  add_thread("dispatcher",
-             static_cast<base::SchedClass>(dispatcher_class.load()));
-  for (uint32_t i = 0; i < rep->workers->size(); ++i) {
-    add_thread(absl::StrCat("worker-", i), rep->workers->sched_class(i));
-  }
-  for (const auto& [name, sched_class] : status.threads) {
-    spdlog::info("thread {} runs as {}", name, sched_class);
-  }
+  rep->status = {.clock = &rep->clock,
+                 .started = rep->started,
+                 .policy = policy.name,
+                 .kernels = std::string(featurize::KernelName()),
+                 .table_options = rep->table_options,
+                 .revision = rep->definitions.revision.get(),
+                 .metrics = &rep->definitions.metrics,
+                 .table = &rep->table,
+                 .ingest = rep->ingest.get(),
+                 .features = rep->features.get(),
+                 .dispatcher = rep->dispatcher.get(),
+                 .outcomes = rep->outcomes.get(),
+                 .decision_log = rep->decision_log.get(),
+                 .log = log,
+                 .memory = FindMemoryLimit(),
+                 .threads = {}};
+  rep->AddThreads(static_cast<base::SchedClass>(dispatcher_class.load()));
 
   auto daemon = std::unique_ptr<Daemon>(new Daemon(std::move(rep)));
-  FRESHLINE_RETURN_IF_ERROR(daemon->rep_->StartServer());
-  for (const auto& thread : daemon->rep_->server->threads()) {
-    spdlog::info("thread {} runs as {}", thread.name,
-                 std::string(base::SchedClassName(thread.sched_class)));
-  }
-  daemon->rep_->WritePortFile();
+  Rep& made = *daemon->rep_;
+  FRESHLINE_RETURN_IF_ERROR(made.StartServer());
+  made.housekeeper = std::make_unique<Housekeeper>(
+      made.clock, &made.table, config.off_loopback(),
+      [&made] { made.LogConcerns(); });
+  FRESHLINE_RETURN_IF_ERROR(made.Announce());
   return daemon;
 }
 
@@ -443,6 +476,12 @@ uint32_t Daemon::StopWorkers(base::Duration patience) {
   return rep_->workers->Stop(patience);
 }
 
+void Daemon::CloseFiles() {
+  rep_->housekeeper.reset();  // it looks at the log
+  rep_->status.decision_log = nullptr;
+  rep_->decision_log.reset();
+}
+
 Daemon::~Daemon() {
   if (rep_->server != nullptr) rep_->server->Shutdown(std::chrono::seconds(1));
   if (rep_->dispatcher_thread.joinable()) {
@@ -455,6 +494,7 @@ Daemon::~Daemon() {
 absl::Status CheckConfig(const DaemonConfig& config,
                          const schedule::PolicyCatalogue& catalogue) {
   FRESHLINE_RETURN_IF_ERROR(LoadAll(config).status());
+  FRESHLINE_RETURN_IF_ERROR(CheckOutputFiles(config));
   return PolicyOf(config.scheduler, config.estimator, catalogue).status();
 }
 

@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/thread.h"
 
@@ -14,15 +15,17 @@ constexpr base::Duration kTick = std::chrono::milliseconds(10);
 // At this rate a million keys are visited within a minute and a half.
 constexpr size_t kKeysPerTick = 128;
 constexpr base::Duration kWarnEvery = std::chrono::hours(1);
+constexpr base::Duration kSecond = std::chrono::seconds(1);
 constexpr base::Duration kHurryPoll = std::chrono::milliseconds(50);
 
 }  // namespace
 
 Housekeeper::Housekeeper(const base::JumpProofClock& clock, table::Table* table,
-                         bool insecure)
+                         bool insecure, std::function<void()> every_second)
     : clock_(clock),
       table_(table),
       insecure_(insecure),
+      every_second_(std::move(every_second)),
       waker_(clock),
       thread_([this] { Loop(); }) {}
 
@@ -36,10 +39,15 @@ void Housekeeper::Loop() {
   base::PrepareThread("housekeeper", /*punctual=*/false);
   base::SetOwnSchedClass(base::SchedClass::kNormal);
   base::MonoTime next_warning = clock_.Now() + kWarnEvery;
+  base::MonoTime next_second = clock_.Now();
   while (!stopping_) {
     const size_t removed = table_->Sweep(kKeysPerTick, clock_.WallNowMicros());
     if (removed > 0) spdlog::debug("{} keys ended", removed);
     WarnOfJumps();
+    if (clock_.Now() >= next_second) {
+      every_second_();
+      next_second = clock_.Now() + kSecond;
+    }
     if (insecure_ && clock_.Now() >= next_warning) {
       spdlog::warn("still listening in plaintext off loopback");
       next_warning += kWarnEvery;

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <spdlog/logger.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -17,14 +18,19 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/bounded_write.h"
+#include "base/clock.h"
 #include "daemon/config/config.h"
+#include "daemon/config/memory_limit.h"
 #include "daemon/daemon.h"
+#include "daemon/library_lines.h"
+#include "log/async_log.h"
 #include "version/version.h"
 
 namespace freshline::daemon {
 namespace {
 
-// After sysexits.h; documented in README.
+// After sysexits.h; documented in docs/operations.md.
 enum ExitCode : int {
   kOk = 0,
   kUsage = 64,
@@ -34,6 +40,8 @@ enum ExitCode : int {
 
 // For what runs at the end of a drain, which nobody waits for any more.
 constexpr base::Duration kWorkersPatience = std::chrono::seconds(2);
+// For the last lines of the log, where somebody is slow to read them.
+constexpr base::Duration kLogPatience = std::chrono::milliseconds(200);
 
 struct Flags {
   std::string config;
@@ -59,53 +67,111 @@ std::vector<absl::string_view> NamesOf(
 }
 
 int Fail(const absl::Status& status, ExitCode code) {
-  std::cerr << "freshlined: " << std::string(status.message()) << "\n";
+  base::WriteLastWords(absl::StrCat("freshlined: ", status.message(), "\n"));
   return code;
 }
 
 // Blocked before any thread is made, so that only the waiting main thread
-// takes them.
+// takes them. What a broken pipe and a file at its limit would send is an error
+// of the write instead.
 sigset_t BlockSignals() {
   sigset_t set;
   sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
+  for (const int number :
+       {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2}) {
+    sigaddset(&set, number);
+  }
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);
   return set;
 }
 
-int Serve(const DaemonConfig& config,
-          const schedule::PolicyCatalogue& catalogue) {
-  const sigset_t signals = BlockSignals();
-  absl::StatusOr<std::unique_ptr<Daemon>> daemon =
-      Daemon::Start(config, catalogue);
-  if (!daemon.ok()) return Fail(daemon.status(), kConfig);
-  int signal_number = 0;
-  sigwait(&signals, &signal_number);
-  spdlog::info("signal {}: draining", signal_number);
+// Returns with the first signal that asks for the end.
+int AwaitEnd(const sigset_t& signals) {
+  while (true) {
+    int number = 0;
+    sigwait(&signals, &number);
+    if (number == SIGHUP) {
+      spdlog::warn(
+          "SIGHUP: ignored; configuration and definitions are read at start, "
+          "so restart to change them");
+    } else if (number == SIGUSR1 || number == SIGUSR2) {
+      spdlog::warn("{}: ignored; it has no meaning here",
+                   number == SIGUSR1 ? "SIGUSR1" : "SIGUSR2");
+    } else {
+      return number;
+    }
+  }
+}
+
+// The log of the process from here on: it lives to the end, as lines may come
+// from any thread until then.
+log::AsyncLog* StartLog() {
+  static auto* const log =
+      new log::AsyncLog(log::AsyncLog::Options{}, base::Clock::Real());
+  const auto level = spdlog::get_level();
+  spdlog::set_default_logger(
+      std::make_shared<spdlog::logger>("freshlined", log::MakeSpdlogSink(log)));
+  spdlog::set_level(level);
+  RouteLibraryLines(log);
+  return log;
+}
+
+void TellOfMemory(const DaemonConfig& config, const MemoryLimit& memory) {
+  spdlog::info("memory: {} allows {} MiB; table.bytes_max is {} MiB", memory.by,
+               memory.bytes >> 20, config.table.bytes_max >> 20);
+  for (const std::string& sentence : config.origin.derived) {
+    spdlog::info("derived: {}", sentence);
+  }
+  for (const std::string& sentence : config.origin.warnings) {
+    spdlog::warn("{}", sentence);
+  }
+}
+
+// Answers what waits, and writes what files lack. A second signal skips the
+// waits.
+void DrainAndStop(Daemon* daemon, const sigset_t& signals) {
   std::atomic<bool> drained{false};
-  // A second signal during the drain skips its waits.
   std::thread drain([&] {
-    (*daemon)->Drain(/*hurry=*/false);
+    daemon->Drain(/*hurry=*/false);
     drained = true;
     kill(getpid(), SIGTERM);
   });
-  sigwait(&signals, &signal_number);
-  if (!drained) (*daemon)->Drain(/*hurry=*/true);
+  AwaitEnd(signals);
+  if (!drained) daemon->Drain(/*hurry=*/true);
   drain.join();
-  const uint32_t hung = (*daemon)->StopWorkers(kWorkersPatience);
+  const uint32_t hung = daemon->StopWorkers(kWorkersPatience);
   if (hung > 0) {
     spdlog::warn(
         "{} computations never ended: leaving without them; everything else "
         "was drained",
         hung);
-    spdlog::shutdown();
-    std::quick_exit(kOk);
   }
-  daemon->reset();
+  daemon->CloseFiles();
+}
+
+int Serve(const DaemonConfig& config, const MemoryLimit& memory,
+          const schedule::PolicyCatalogue& catalogue) {
+  const sigset_t signals = BlockSignals();
+  log::AsyncLog* const log = StartLog();
+  spdlog::info("{}", VersionText());
+  TellOfMemory(config, memory);
+  absl::StatusOr<std::unique_ptr<Daemon>> daemon =
+      Daemon::Start(config, catalogue, log);
+  if (!daemon.ok()) {
+    log->Close(kLogPatience);
+    return Fail(daemon.status(), kConfig);
+  }
+  const int number = AwaitEnd(signals);
+  spdlog::info("signal {}: draining", number);
+  DrainAndStop(daemon->get(), signals);
   spdlog::info("stopped");
-  return kOk;
+  log->Close(kLogPatience);
+  // Without destructors: what is left is memory, which the kernel takes back
+  // as a whole, and perhaps threads that never end.
+  std::cout.flush();
+  std::_Exit(kOk);
 }
 
 int Run(const Flags& flags, const schedule::PolicyCatalogue& catalogue) {
@@ -115,9 +181,10 @@ int Run(const Flags& flags, const schedule::PolicyCatalogue& catalogue) {
   }
   const auto level = spdlog::level::from_str(flags.log_level);
   spdlog::set_level(level);
-  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+  const Machine machine{std::max(1U, std::thread::hardware_concurrency()),
+                        FindMemoryLimit()};
   const absl::StatusOr<DaemonConfig> config =
-      LoadConfig(flags.config, cores, NamesOf(catalogue));
+      LoadConfig(flags.config, machine, NamesOf(catalogue));
   if (!config.ok()) return Fail(config.status(), kConfig);
   if (flags.print_config) {
     std::cout << PrintConfig(*config);
@@ -127,10 +194,15 @@ int Run(const Flags& flags, const schedule::PolicyCatalogue& catalogue) {
     const absl::Status checked = CheckConfig(*config, catalogue);
     if (!checked.ok()) return Fail(checked, kConfig);
     std::cout << flags.config << ": OK\n";
+    for (const std::string& sentence : config->origin.derived) {
+      std::cout << "derived: " << sentence << "\n";
+    }
+    for (const std::string& sentence : config->origin.warnings) {
+      std::cout << "warning: " << sentence << "\n";
+    }
     return kOk;
   }
-  spdlog::info("{}", VersionText());
-  return Serve(*config, catalogue);
+  return Serve(*config, machine.memory, catalogue);
 }
 
 }  // namespace
@@ -169,8 +241,7 @@ int RunProgram(int argc, char** argv,
   try {
     return Run(flags, catalogue);
   } catch (const std::exception& e) {
-    std::cerr << "freshlined: " << e.what() << "\n";
-    return kInternal;
+    return Fail(absl::InternalError(e.what()), kInternal);
   }
 }
 

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/status_report.h"
 
-#include "absl/strings/str_cat.h"
+#include <unistd.h>
+
+#include <fstream>
+
+#include "base/check.h"
+#include "base/thread.h"
 #include "freshline/v1/feature_store.pb.h"
 #include "freshline/v1/registry.pb.h"
 #include "version/version.h"
@@ -13,12 +18,18 @@ int64_t Micros(base::Duration d) { return d.count() / 1000; }
 
 std::string Text(absl::string_view view) { return std::string(view); }
 
+uint64_t ResidentBytes() {
+  uint64_t total_pages = 0;
+  uint64_t resident_pages = 0;
+  std::ifstream("/proc/self/statm") >> total_pages >> resident_pages;
+  return resident_pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
 void FillQueries(const StatusSources& from, v1::GetStatusResponse* out) {
   const serve::QueryCounters counters = from.features->Counters();
   const execute::DispatcherStats stats = from.dispatcher->Stats();
   v1::QueryCounters* queries = out->mutable_queries();
   queries->set_answered(counters.answered);
-  queries->set_errors(counters.errors);
   queries->set_cancelled(stats.cancelled);
   queries->set_late(stats.late);
   for (size_t i = 1; i < counters.rows_by_obtained.size(); ++i) {
@@ -38,6 +49,8 @@ void FillEvents(const StatusSources& from, v1::GetStatusResponse* out) {
   by_status["EXHAUSTED"] = counters.exhausted;
   events->set_producers_evicted(counters.producers_evicted);
   events->set_newest_sequence(from.table->newest_sequence());
+  events->set_requests_refused(counters.requests_refused);
+  events->set_outside_window(counters.outside_window);
 }
 
 void FillScheduler(const StatusSources& from, v1::GetStatusResponse* out) {
@@ -64,13 +77,9 @@ void FillScheduler(const StatusSources& from, v1::GetStatusResponse* out) {
   scheduler->set_rows_refused(stats.rows_refused);
   scheduler->set_reprofiles(stats.reprofiles);
   scheduler->set_price(stats.policy.price);
-  if (stats.workers_hung > 0) {
-    out->add_degraded(
-        absl::StrCat(stats.workers_hung,
-                     " threads hang in computations that were given up; ",
-                     stats.workers_usable, " workers are usable, ",
-                     stats.spares_left, " spares left"));
-  }
+  scheduler->set_tickets_refused_policy(stats.policy.tickets_refused);
+  scheduler->set_rows_refused_full(stats.policy.rows_refused);
+  scheduler->set_jobs_failed(stats.policy.jobs_failed);
 }
 
 void FillTable(const StatusSources& from, v1::GetStatusResponse* out) {
@@ -82,6 +91,7 @@ void FillTable(const StatusSources& from, v1::GetStatusResponse* out) {
   table->set_bytes_max(from.table_options.bytes_max);
   table->set_keys_expired(stats.keys_expired);
   table->set_events_stored(stats.events);
+  table->set_appends_refused(stats.appends_refused);
 }
 
 void FillFeaturizers(const StatusSources& from, v1::GetStatusResponse* out) {
@@ -96,11 +106,7 @@ void FillFeaturizers(const StatusSources& from, v1::GetStatusResponse* out) {
     status->set_actual_us_p99(Micros(g.actual_p99));
     status->set_hung(g.hung);
     status->set_disabled(g.disabled);
-    if (g.disabled) {
-      out->add_degraded(absl::StrCat(
-          "feature group ", status->group(),
-          " is disabled: its runs hang, and used the last spare thread"));
-    }
+    status->set_quarantined(g.quarantined);
     if (g.calibration.runs > 0) {
       status->set_p99_coverage_recent(g.calibration.within_p99_decayed);
       status->set_tail_stretch(g.calibration.tail_stretch);
@@ -194,15 +200,58 @@ void FillDecisionLog(const StatusSources& from, v1::GetStatusResponse* out) {
   log->set_calls(stats.calls);
   log->set_dropped(stats.dropped);
   log->set_ended(stats.ended);
-  if (!stats.ended.empty()) {
-    out->add_degraded(
-        absl::StrCat("the decision log ended early: ", stats.ended));
+}
+
+void FillRequests(const rpc::ServerReport& server, v1::GetStatusResponse* out) {
+  if (server.counts == nullptr) return;
+  for (size_t m = 0; m < rpc::kMethods; ++m) {
+    v1::RequestCounters* requests = out->add_requests();
+    requests->set_method(Text(rpc::kMethodNames[m]));
+    uint64_t errors = 0;
+    for (const auto& [code, count] : server.counts->by_method[m].All()) {
+      (*requests->mutable_by_code())[absl::StatusCodeToString(code)] = count;
+      if (code != absl::StatusCode::kOk) errors += count;
+    }
+    if (m == static_cast<size_t>(rpc::Method::kGetFeatures)) {
+      out->mutable_queries()->set_errors(errors);
+    }
+  }
+  for (size_t r = 0; r < rpc::kRefusals; ++r) {
+    (*out->mutable_refused())[Text(rpc::kRefusalNames[r])] =
+        server.counts->refused[r].load(std::memory_order_relaxed);
+  }
+}
+
+void FillLog(const StatusSources& from, v1::GetStatusResponse* out) {
+  if (from.log == nullptr) return;
+  const log::LogStats stats = from.log->stats();
+  v1::LogCounters* log = out->mutable_log();
+  log->set_written(stats.written);
+  log->set_lost(stats.lost);
+  log->set_left_out(stats.left_out);
+}
+
+void FillMemory(const StatusSources& from, v1::GetStatusResponse* out) {
+  v1::MemoryStatus* memory = out->mutable_memory();
+  memory->set_limit_bytes(from.memory.bytes);
+  memory->set_limited_by(from.memory.by);
+  memory->set_resident_bytes(ResidentBytes());
+}
+
+void AddThread(const rpc::ServingThread& from, v1::GetStatusResponse* out) {
+  v1::ThreadStatus* thread = out->add_threads();
+  thread->set_name(from.name);
+  thread->set_sched_class(Text(base::SchedClassName(from.sched_class)));
+  if (from.wanted == base::SchedClass::kRealtime ||
+      from.wanted == base::SchedClass::kRealtimeHigh) {
+    thread->set_wanted(Text(base::SchedClassName(from.wanted)));
   }
 }
 
 }  // namespace
 
-void FillStatus(const StatusSources& from, v1::GetStatusResponse* out) {
+void FillStatus(const StatusSources& from, const rpc::ServerReport& server,
+                v1::GetStatusResponse* out) {
   out->set_version(Text(version::Version()));
   out->set_commit(Text(version::Commit()));
   out->set_build(Text(version::Build()));
@@ -219,10 +268,14 @@ void FillStatus(const StatusSources& from, v1::GetStatusResponse* out) {
   FillStaleness(from, out);
   FillOutcomes(from, out);
   FillDecisionLog(from, out);
-  for (const auto& [name, sched_class] : from.threads) {
-    v1::ThreadStatus* thread = out->add_threads();
-    thread->set_name(name);
-    thread->set_sched_class(sched_class);
+  FillRequests(server, out);
+  FillLog(from, out);
+  FillMemory(from, out);
+  out->set_bugs(base::BugCount());
+  out->set_phase(server.draining ? v1::DRAINING : v1::SERVING);
+  for (const rpc::ServingThread& thread : from.threads) AddThread(thread, out);
+  for (const rpc::ServingThread& thread : server.threads) {
+    AddThread(thread, out);
   }
 }
 

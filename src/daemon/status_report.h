@@ -2,16 +2,19 @@
 #pragma once
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/clock.h"
+#include "daemon/concerns.h"
+#include "daemon/config/memory_limit.h"
 #include "execute/dispatcher.h"
 #include "freshline/v1/operations.pb.h"
 #include "ingest/ingest.h"
+#include "log/async_log.h"
 #include "outcome/outcome_book.h"
 #include "record/decision_log_writer.h"
 #include "registry/revision.h"
+#include "rpc/server.h"
 #include "serve/feature_server.h"
 #include "staleness/metric_set.h"
 #include "table/table.h"
@@ -33,11 +36,16 @@ struct StatusSources {
   const execute::Dispatcher* dispatcher;
   const outcome::OutcomeBook* outcomes;
   const record::DecisionLogWriter* decision_log;  // null: none
-  // Name and scheduling class, as the kernel granted it.
-  std::vector<std::pair<std::string, std::string>> threads;
+  const log::AsyncLog* log;                       // null: none
+  MemoryLimit memory;
+  // Beside those of the server.
+  std::vector<rpc::ServingThread> threads;
 };
 
+// Everything but `degraded`, which Concerns reads off the rest.
+//
 // Thread-safety: any thread; each counter is exact, their sum is not atomic.
-void FillStatus(const StatusSources& sources, v1::GetStatusResponse* out);
+void FillStatus(const StatusSources& sources, const rpc::ServerReport& server,
+                v1::GetStatusResponse* out);
 
 }  // namespace freshline::daemon

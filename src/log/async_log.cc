@@ -24,8 +24,6 @@ absl::string_view NameOf(Library library) {
       return "grpc";
     case Library::kProtobuf:
       return "protobuf";
-    case Library::kAbseil:
-      return "absl";
   }
   return "library";
 }

@@ -22,8 +22,8 @@
 namespace freshline::log {
 
 // Libraries that write lines of their own, from whatever thread they are in.
-enum class Library : uint8_t { kGrpc, kProtobuf, kAbseil };
-inline constexpr size_t kLibraries = 3;
+enum class Library : uint8_t { kGrpc, kProtobuf };
+inline constexpr size_t kLibraries = 2;
 
 // Lines since start, by what became of them.
 struct LogStats {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "record/block.h"
 #include "record/call_codec.h"
 
@@ -25,6 +26,7 @@ constexpr base::Duration kBlockAge = std::chrono::seconds(1);
 
 absl::StatusOr<std::unique_ptr<DecisionLogWriter>> DecisionLogWriter::Open(
     const std::string& path, uint64_t bytes_max, const v1::Header& header) {
+  FRESHLINE_RETURN_IF_ERROR(base::CheckReplaceable(path, kDecisionLogKind));
   std::FILE* const file = std::fopen(path.c_str(), "wb");
   if (file == nullptr) {
     return absl::UnavailableError(

@@ -9,12 +9,21 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "base/mutex.h"
+#include "base/output_file.h"
 #include "base/time.h"
 #include "freshline/record/v1/decision_log.pb.h"
+#include "record/block.h"
 #include "schedule/recorder.h"
 
 namespace freshline::record {
+
+// How a decision log is told from other files.
+inline constexpr base::FileKind kDecisionLogKind = {
+    "decision log", [](absl::string_view head) {
+      return absl::StartsWith(head, absl::string_view(kMagic, sizeof kMagic));
+    }};
 
 // Writes a decision log (decision_log.proto) while a daemon runs. The thread of
 // the policy only encodes calls into memory; a thread of the log's own writes.
@@ -27,8 +36,9 @@ namespace freshline::record {
 // Cost: Take() about 1 us, without a system call.
 class DecisionLogWriter final : public schedule::CallSink {
  public:
-  // Replaces the file at `path`.
-  // Returns: UNAVAILABLE naming the file.
+  // Replaces the file at `path` if it is empty or a decision log.
+  // Returns: the errors of base::CheckReplaceable(), or UNAVAILABLE naming the
+  // file.
   static absl::StatusOr<std::unique_ptr<DecisionLogWriter>> Open(
       const std::string& path, uint64_t bytes_max, const v1::Header& header);
 

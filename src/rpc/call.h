@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "rpc/grpc_status.h"
+#include "rpc/request_counts.h"
 #include "rpc/text_check.h"
 
 namespace freshline::rpc {
@@ -84,8 +85,10 @@ class UnaryCall : public CallEvents {
     UnaryCall* call_;
   };
 
-  explicit UnaryCall(const MessageLimits& limits = {})
-      : limits_(limits),
+  // `counts`, of its method, outlives the call.
+  explicit UnaryCall(CodeCounts* counts, const MessageLimits& limits = {})
+      : counts_(counts),
+        limits_(limits),
         arena_(ArenaOptions(first_block_, sizeof(first_block_))),
         request_(google::protobuf::Arena::CreateMessage<Request>(&arena_)),
         response_(google::protobuf::Arena::CreateMessage<Response>(&arena_)),
@@ -136,6 +139,7 @@ class UnaryCall : public CallEvents {
                      "; build the client from the schema of this daemon"));
   }
 
+  // Every call ends here, and is counted here by its code.
   void Finish(const absl::Status& status) {
     if (!status.ok()) {
       FinishWith(ToGrpcStatus(status));
@@ -156,6 +160,7 @@ class UnaryCall : public CallEvents {
           "rpc.send_bytes_max of the daemon's configuration (events "
           "that came with the request are applied)"))));
     } else {
+      counts_->Count(absl::StatusCode::kOk);
       responder_.Finish(bytes, grpc::Status::OK, &main_tag_);
     }
   }
@@ -165,6 +170,7 @@ class UnaryCall : public CallEvents {
 
  private:
   void FinishWith(const grpc::Status& status) {
+    counts_->Count(static_cast<absl::StatusCode>(status.error_code()));
     responder_.FinishWithError(status, &main_tag_);
   }
 
@@ -179,6 +185,7 @@ class UnaryCall : public CallEvents {
     return options;
   }
 
+  CodeCounts* const counts_;
   const MessageLimits limits_;
   alignas(8) char first_block_[8192];
   google::protobuf::Arena arena_;

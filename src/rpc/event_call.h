@@ -17,6 +17,7 @@
 #include "rpc/grpc_status.h"
 #include "rpc/health.h"
 #include "rpc/intake.h"
+#include "rpc/request_counts.h"
 #include "rpc/server.h"
 
 namespace freshline::rpc {
@@ -34,9 +35,10 @@ struct CallContext {
   Server::Rooms rooms;
   FeatureStore features;
   Operations operations;
-  HealthService health;
+  RequestCounts counts;
+  HealthService health{&counts.Of(Method::kCheckHealth)};
   std::unique_ptr<Intake> intake;
-  std::vector<Server::ServingThread> threads;
+  std::vector<ServingThread> threads;
   std::atomic<uint32_t> threads_ready{0};
   std::atomic<bool> draining{false};
   std::atomic<uint32_t> in_flight{0};
@@ -48,13 +50,19 @@ struct CallContext {
     return {options.receive_bytes_max, options.send_bytes_max};
   }
 
+  ServerReport Report() const {
+    return {.threads = threads, .draining = draining, .counts = &counts};
+  }
+
   // Whether a new request is taken: UNAVAILABLE, RESOURCE_EXHAUSTED if not.
-  absl::Status Admit() const {
+  absl::Status Admit() {
     if (draining.load(std::memory_order_relaxed)) {
+      counts.Refused(Refusal::kDraining);
       return absl::UnavailableError("the server is draining");
     }
     if (in_flight.load(std::memory_order_relaxed) >
         options.requests_in_flight_max) {
+      counts.Refused(Refusal::kInFlight);
       return absl::ResourceExhaustedError(
           absl::StrCat("more than ", options.requests_in_flight_max,
                        " requests are in flight; try again later"));
@@ -74,8 +82,11 @@ class EventCall : public UnaryCall<Request, Response> {
   using Batches = google::protobuf::RepeatedPtrField<v1::EventBatch>;
 
   EventCall(CallContext* server, grpc::ServerCompletionQueue* queue,
-            Intake::Lane lane)
-      : Base(server->limits()), server_(server), queue_(queue), lane_(lane) {}
+            Method method, Intake::Lane lane)
+      : Base(&server->counts.Of(method), server->limits()),
+        server_(server),
+        queue_(queue),
+        lane_(lane) {}
   ~EventCall() override {
     if (counted_) server_->in_flight.fetch_sub(1, std::memory_order_relaxed);
   }
@@ -139,6 +150,7 @@ class EventCall : public UnaryCall<Request, Response> {
                                  bytes + sizeof(*this), std::move(job))) {
       return absl::OkStatus();
     }
+    server_->counts.Refused(Refusal::kIntake);
     return absl::ResourceExhaustedError(absl::StrCat(
         "large requests of ", server_->options.intake_bytes_max,
         " bytes already wait to be decoded, as many as may; send this one "

@@ -17,7 +17,7 @@ class HealthService::CheckCall final
     : public UnaryCall<HealthCheckRequest, HealthCheckResponse> {
  public:
   CheckCall(HealthService* health, grpc::ServerCompletionQueue* queue)
-      : health_(health), queue_(queue) {
+      : UnaryCall(health->counts_), health_(health), queue_(queue) {
     health_->service_.RequestCheck(&context_, &request_bytes_, &responder_,
                                    queue_, queue_, &main_tag_);
   }

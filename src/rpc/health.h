@@ -9,6 +9,7 @@
 
 #include "base/mutex.h"
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "rpc/request_counts.h"
 
 namespace freshline::rpc {
 
@@ -18,6 +19,9 @@ namespace freshline::rpc {
 // Thread-safety: SetServing() from any thread; Post() before serving begins.
 class HealthService {
  public:
+  // `counts`, of the checks, outlives the service.
+  explicit HealthService(CodeCounts* counts) : counts_(counts) {}
+
   void Register(grpc::ServerBuilder* builder) {
     builder->RegisterService(&service_);
   }
@@ -37,6 +41,7 @@ class HealthService {
       grpc::health::v1::Health::WithAsyncMethod_Watch<
           grpc::health::v1::Health::Service>>
       service_;
+  CodeCounts* const counts_;
   std::atomic<bool> serving_{false};
   base::Mutex mu_;
   std::set<WatchCall*> watchers_ ABSL_GUARDED_BY(mu_);

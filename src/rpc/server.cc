@@ -46,7 +46,7 @@ class GetFeaturesCall final
       private serve::Completion {
  public:
   GetFeaturesCall(CallContext* server, grpc::ServerCompletionQueue* queue)
-      : EventCall(server, queue, Intake::Lane::kQuery) {
+      : EventCall(server, queue, Method::kGetFeatures, Intake::Lane::kQuery) {
     server_->features.RequestGetFeatures(
         &context_, &request_bytes_, &responder_, queue_, queue_, &main_tag_);
   }
@@ -131,7 +131,7 @@ class PushEventsCall final
     : public EventCall<v1::PushEventsRequest, v1::PushEventsResponse> {
  public:
   PushEventsCall(CallContext* server, grpc::ServerCompletionQueue* queue)
-      : EventCall(server, queue, Intake::Lane::kPush) {
+      : EventCall(server, queue, Method::kPushEvents, Intake::Lane::kPush) {
     server_->features.RequestPushEvents(&context_, &request_bytes_, &responder_,
                                         queue_, queue_, &main_tag_);
   }
@@ -160,7 +160,7 @@ class ReportOutcomeCall final
     : public EventCall<v1::ReportOutcomeRequest, v1::ReportOutcomeResponse> {
  public:
   ReportOutcomeCall(CallContext* server, grpc::ServerCompletionQueue* queue)
-      : EventCall(server, queue, Intake::Lane::kPush) {
+      : EventCall(server, queue, Method::kReportOutcome, Intake::Lane::kPush) {
     server_->features.RequestReportOutcome(
         &context_, &request_bytes_, &responder_, queue_, queue_, &main_tag_);
   }
@@ -194,7 +194,9 @@ class GetStatusCall final
     : public UnaryCall<v1::GetStatusRequest, v1::GetStatusResponse> {
  public:
   GetStatusCall(CallContext* server, grpc::ServerCompletionQueue* queue)
-      : UnaryCall(server->limits()), server_(server), queue_(queue) {
+      : UnaryCall(&server->counts.Of(Method::kGetStatus), server->limits()),
+        server_(server),
+        queue_(queue) {
     server_->operations.RequestGetStatus(
         &context_, &request_bytes_, &responder_, queue_, queue_, &main_tag_);
   }
@@ -206,14 +208,7 @@ class GetStatusCall final
       Finish(s);
       return;
     }
-    server_->rooms.status(response_);
-    for (const Server::ServingThread& thread : server_->threads) {
-      v1::ThreadStatus* out = response_->add_threads();
-      out->set_name(thread.name);
-      out->set_sched_class(
-          std::string(base::SchedClassName(thread.sched_class)));
-    }
-    response_->set_phase(server_->draining ? v1::DRAINING : v1::SERVING);
+    server_->rooms.status(server_->Report(), response_);
     Finish(absl::OkStatus());
   }
 
@@ -285,8 +280,9 @@ void Server::Rep::Configure(grpc::ServerBuilder* builder) {
 // the list, cannot be asked before.
 void Server::Rep::StartThreads() {
   for (size_t i = 0; i < queues.size(); ++i) {
-    context.threads.push_back(
-        {absl::StrCat("poller-", i), base::SchedClass::kNormal});
+    context.threads.push_back({absl::StrCat("poller-", i),
+                               base::SchedClass::kNormal,
+                               context.options.poller_class});
   }
   context.intake = std::make_unique<Intake>(context.options.intake_bytes_max);
   for (size_t i = 0; i < queues.size(); ++i) {
@@ -310,7 +306,7 @@ void Server::Rep::Post(grpc::ServerCompletionQueue* queue) {
 }
 
 void Server::Rep::Poll(size_t index) {
-  Server::ServingThread& self = context.threads[index];
+  ServingThread& self = context.threads[index];
   base::PrepareThread(self.name, /*punctual=*/true);
   self.sched_class = base::SetOwnSchedClass(context.options.poller_class);
   context.threads_ready.fetch_add(1);
@@ -359,9 +355,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options,
   return std::unique_ptr<Server>(new Server(std::move(rep)));
 }
 
-const std::vector<Server::ServingThread>& Server::threads() const {
-  return rep_->context.threads;
-}
+ServerReport Server::report() const { return rep_->context.Report(); }
 
 int Server::port(size_t i) const { return rep_->ports[i]; }
 

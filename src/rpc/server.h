@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "freshline/v1/operations.pb.h"
 #include "ingest/ingest.h"
 #include "outcome/outcome_book.h"
+#include "rpc/request_counts.h"
 #include "serve/feature_server.h"
 
 namespace freshline::rpc {
@@ -35,6 +37,20 @@ struct ServerOptions {
   // is sent again: whole milliseconds, 1 at least.
   base::Duration retry_after = std::chrono::milliseconds(100);
   bool reflection = true;
+};
+
+// A thread of the server, with the class that the kernel granted.
+struct ServingThread {
+  std::string name;
+  base::SchedClass sched_class = base::SchedClass::kNormal;
+  base::SchedClass wanted = base::SchedClass::kNormal;
+};
+
+// What a server says of itself. A view: valid while the server is.
+struct ServerReport {
+  std::span<const ServingThread> threads;
+  bool draining = false;
+  const RequestCounts* counts = nullptr;
 };
 
 // The gRPC front end: an asynchronous server with its own poller threads, one
@@ -59,9 +75,8 @@ class Server {
     serve::FeatureServer* features;
     ingest::EventIngest* ingest;
     outcome::OutcomeBook* outcomes;
-    // Fills everything but the phase and the server's own threads. Called on a
-    // poller.
-    std::function<void(v1::GetStatusResponse*)> status;
+    // Answers GetStatus. Called on a poller.
+    std::function<void(const ServerReport&, v1::GetStatusResponse*)> status;
   };
 
   // Returns: INVALID_ARGUMENT for an address that cannot be parsed or is in
@@ -72,12 +87,7 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Every thread of the server, with the class that the kernel granted.
-  struct ServingThread {
-    std::string name;
-    base::SchedClass sched_class = base::SchedClass::kNormal;
-  };
-  const std::vector<ServingThread>& threads() const;
+  ServerReport report() const;
 
   // The port bound by listen[i]; 0 for a Unix socket.
   int port(size_t i) const;

@@ -359,14 +359,12 @@ void FeatureServer::Remember(const Answer& answer) {
 }
 
 void FeatureServer::Fail(const absl::Status& status, Completion* done) {
-  errors_.fetch_add(1, std::memory_order_relaxed);
   done->OnError(status);
 }
 
 QueryCounters FeatureServer::Counters() const {
   QueryCounters counters;
   counters.answered = answered_.load(std::memory_order_relaxed);
-  counters.errors = errors_.load(std::memory_order_relaxed);
   for (size_t i = 0; i < counters.rows_by_obtained.size(); ++i) {
     counters.rows_by_obtained[i] =
         by_obtained_[i].load(std::memory_order_relaxed);

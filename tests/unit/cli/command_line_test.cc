@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <fstream>
 #include <sstream>
 
@@ -237,6 +238,23 @@ TEST_F(CommandLineTest, HealthcheckExitsZeroOnlyWhereServing) {
   const Outcome outcome = Execute({"healthcheck", "--target", gone});
   EXPECT_EQ(outcome.code, kExitUnhealthy);
   EXPECT_THAT(outcome.err, HasSubstr("UNAVAILABLE"));
+}
+
+TEST_F(CommandLineTest, HealthcheckAsksAgainForAsLongAsItIsTold) {
+  std::atomic<int> asked{0};
+  FakeFeatureStore slow(
+      {.check_health = [&](const std::string&, bool* serving) {
+        *serving = ++asked >= 3;
+        return absl::StatusCode::kOk;
+      }});
+  EXPECT_EQ(
+      Execute({"healthcheck", "--target", slow.target(), "--wait", "60s"}).code,
+      kExitOk);
+  EXPECT_EQ(asked, 3);
+  std::string gone;
+  { gone = FakeFeatureStore({}).target(); }
+  EXPECT_EQ(Execute({"healthcheck", "--target", gone, "--wait", "1ms"}).code,
+            kExitUnhealthy);
 }
 
 TEST(CommandLineHelpTest, HelpAndVersionSucceed) {

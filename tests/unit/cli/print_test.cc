@@ -6,6 +6,7 @@
 
 #include <sstream>
 
+#include "cli/print_status.h"
 #include "freshline/v1/feature_store.pb.h"
 #include "freshline/v1/operations.pb.h"
 #include "tests/support/status_matchers.h"
@@ -122,9 +123,46 @@ TEST(PrintFieldsTest, PrintsZerosMapsInOrderAndTables) {
   EXPECT_THAT(out.str(), ::testing::ContainsRegex(
                              "queries.rows_by_obtained.ALREADY_FRESH +1\n"
                              "queries.rows_by_obtained.REFRESHED +2\n"));
-  EXPECT_THAT(out.str(), HasSubstr("threads\nname      sched_class\n"
+  EXPECT_THAT(out.str(), HasSubstr("threads\nname      sched_class  wanted\n"
                                    "worker-0  idle\n"));
   EXPECT_THAT(out.str(), ::testing::Not(HasSubstr("featurizers")));
+}
+
+TEST(PrintFieldsTest, ATableHasTheMessagesAndMapsOfItsRows) {
+  v1::GetStatusResponse status;
+  v1::StalenessStatus& staleness = *status.add_staleness();
+  staleness.set_group("g");
+  staleness.mutable_stale()->set_outcomes(7);
+  staleness.mutable_stale()->set_mean_loss(0.25);
+  v1::RequestCounters& requests = *status.add_requests();
+  requests.set_method("GetFeatures");
+  (*requests.mutable_by_code())["OK"] = 3;
+  (*requests.mutable_by_code())["NOT_FOUND"] = 2;
+  std::ostringstream out;
+  PrintFields(status, out);
+  EXPECT_THAT(out.str(), HasSubstr("stale.outcomes  stale.mean_loss"));
+  EXPECT_THAT(out.str(), ::testing::ContainsRegex("g .* 7  +0.25 "));
+  EXPECT_THAT(out.str(), HasSubstr("GetFeatures  2 NOT_FOUND, 3 OK\n"));
+}
+
+TEST(PrintStatusTest, BeginsWithWhatIsWrong) {
+  v1::GetStatusResponse status;
+  status.set_version("1.2");
+  status.set_phase(v1::SERVING);
+  status.set_uptime_us(3'200'000);
+  std::ostringstream well;
+  PrintStatus(status, well);
+  EXPECT_THAT(well.str(), ::testing::StartsWith(
+                              "freshlined 1.2 SERVING, up 3.2 s: all is well"));
+  status.add_degraded("the roof leaks");
+  status.add_degraded("the cellar is full");
+  std::ostringstream wrong;
+  PrintStatus(status, wrong);
+  EXPECT_THAT(wrong.str(),
+              ::testing::StartsWith("freshlined 1.2 SERVING, up 3.2 s: WRONG\n"
+                                    "  - the roof leaks\n"
+                                    "  - the cellar is full\n\n"));
+  EXPECT_THAT(wrong.str(), HasSubstr("queries.late"));
 }
 
 TEST(PrintJsonTest, KeepsTheWiresNamesAndZeros) {

@@ -166,12 +166,12 @@ TEST(AsyncLogTest, TheLineAfterAFloodSaysHowManyWereLeftOut) {
   options.library_lines_per_second = 1;
   test::FakeClock clock;
   AsyncLog log(options, clock);
-  for (int i = 0; i < 3; ++i) log.WriteOf(Library::kAbseil, "x");
+  for (int i = 0; i < 3; ++i) log.WriteOf(Library::kGrpc, "x");
   clock.Advance(std::chrono::seconds(1));
-  log.WriteOf(Library::kAbseil, "y");
+  log.WriteOf(Library::kGrpc, "y");
   log.Close(kPatience);
   EXPECT_EQ(pipe.Read(),
-            "absl: x\nabsl: y (2 lines before it were left out)\n");
+            "grpc: x\ngrpc: y (2 lines before it were left out)\n");
 }
 
 TEST(AsyncLogTest, SpdlogWritesItsLinesHere) {

@@ -132,9 +132,10 @@ class ServerTest : public ::testing::Test {
             .fan_out = &fan_out_});
     options.listen = {"127.0.0.1:0"};
     options.poller_request_bytes_max = kPollerBytesMax;
-    auto server = Server::Start(
-        std::move(options), {&clock_, features_.get(), ingest_.get(),
-                             outcomes_.get(), [](v1::GetStatusResponse*) {}});
+    auto server =
+        Server::Start(std::move(options),
+                      {&clock_, features_.get(), ingest_.get(), outcomes_.get(),
+                       [](const ServerReport&, v1::GetStatusResponse*) {}});
     ASSERT_THAT(server, IsOk());
     server_ = *std::move(server);
     client_ = Connect();
@@ -509,6 +510,44 @@ TEST_F(ServerTest, ActivityIsTheLastCallOrTheIntakesWork) {
   EXPECT_GT(server_->last_activity(), busy);
   blocker_.Open();
   EXPECT_THAT(blocking.Wait(), IsOk());
+}
+
+TEST_F(ServerTest, EveryCallIsCountedOnceByItsCode) {
+  using Counts = std::vector<std::pair<StatusCode, uint64_t>>;
+  Start();
+  AwaitPoller();
+  Refused(WireQuery("nobody", 1), grpc::StatusCode::NOT_FOUND);
+  Refused(WireQuery("nobody", 1), grpc::StatusCode::NOT_FOUND);
+  Refused(WireQuery("s", 0), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(client_->CheckHealth("nobody"),
+              StatusIs(StatusCode::kNotFound, HasSubstr("service")));
+  const RequestCounts& counts = *server_->report().counts;
+  EXPECT_EQ(counts.Of(Method::kGetFeatures).All(),
+            (Counts{{StatusCode::kOk, 1},
+                    {StatusCode::kInvalidArgument, 1},
+                    {StatusCode::kNotFound, 2}}));
+  EXPECT_EQ(counts.Of(Method::kCheckHealth).All(),
+            (Counts{{StatusCode::kNotFound, 1}}));
+  EXPECT_TRUE(counts.Of(Method::kPushEvents).All().empty());
+  server_->BeginDrain();
+  Refused(WireQuery("s", 1), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(counts.refused[static_cast<size_t>(Refusal::kDraining)], 1U);
+  EXPECT_TRUE(server_->report().draining);
+}
+
+TEST_F(ServerTest, ARefusalForABoundIsCountedByThatBound) {
+  ServerOptions options;
+  options.intake_bytes_max = 1;
+  Start(options);
+  Future<PushAnswer> push;
+  BlockIntake(&push);
+  EXPECT_THAT(client_->PushEvents(Clicks(1, Blocker::kEvents)),
+              StatusIs(StatusCode::kResourceExhausted, HasSubstr("large")));
+  const RequestCounts& counts = *server_->report().counts;
+  EXPECT_EQ(counts.refused[static_cast<size_t>(Refusal::kIntake)], 1U);
+  EXPECT_EQ(counts.refused[static_cast<size_t>(Refusal::kInFlight)], 0U);
+  blocker_.Open();
+  EXPECT_THAT(push.Wait(), IsOk());
 }
 
 }  // namespace

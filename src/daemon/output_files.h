@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "absl/status/status.h"
+#include "daemon/config/config.h"
+
+namespace freshline::daemon {
+
+// Whether every file that the daemon is told to write can be: its directory is
+// there, and nothing else stands in its place.
+// Returns: the error of the first that cannot, at its place in the
+// configuration.
+absl::Status CheckOutputFiles(const DaemonConfig& config);
+
+// Writes `port` where the configuration wants it, if anywhere. Whoever polls
+// for the file never reads half of it.
+absl::Status WritePortFile(const DaemonConfig& config, int port);
+
+}  // namespace freshline::daemon
