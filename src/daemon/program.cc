@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/program.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spdlog/logger.h>
@@ -64,6 +65,17 @@ std::vector<absl::string_view> NamesOf(
     names.emplace_back(policy.name);
   }
   return names;
+}
+
+// A standard stream that is closed would be the next file that is opened, a
+// connection perhaps, and get the log's lines. What takes its place can be read
+// but not written, so that lines count as lost.
+void OccupyStandardStreams() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(fd, F_GETFD) != -1) continue;
+    // The lowest free number, which is `fd`, as those below it are taken.
+    [[maybe_unused]] const int opened = ::open("/dev/null", O_RDONLY);
+  }
 }
 
 int Fail(const absl::Status& status, ExitCode code) {
@@ -209,6 +221,7 @@ int Run(const Flags& flags, const schedule::PolicyCatalogue& catalogue) {
 
 int RunProgram(int argc, char** argv,
                const schedule::PolicyCatalogue& catalogue) {
+  OccupyStandardStreams();
   CLI::App app(
       "freshlined: a feature store that spends every query's spare "
       "milliseconds on freshness");

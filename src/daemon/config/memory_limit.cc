@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/config/memory_limit.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <fstream>
 #include <sstream>
@@ -56,7 +58,13 @@ uint64_t MachineBytes(const std::string& root) {
       return kib * 1024;
     }
   }
-  return 0;
+  if (!root.empty()) return 0;
+  // A sandbox may hide the file (systemd's ProcSubset), but not the call.
+  const long pages = ::sysconf(_SC_PHYS_PAGES);
+  const long page_bytes = ::sysconf(_SC_PAGESIZE);
+  return pages > 0 && page_bytes > 0
+             ? static_cast<uint64_t>(pages) * static_cast<uint64_t>(page_bytes)
+             : 0;
 }
 
 }  // namespace

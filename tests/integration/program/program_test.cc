@@ -152,6 +152,29 @@ TEST_F(ProgramTest, AFullDiskOfTheLogIsCountedAndSaid) {
   EXPECT_EQ(runner_->Stop(), 0);
 }
 
+TEST_F(ProgramTest, WithoutStandardErrorNoOtherFileGetsTheLines) {
+  std::ofstream(Path("d.textproto"))
+      << "listen: '127.0.0.1:0' definitions: 'defs.textproto'\n"
+      << "port_file: 'port' decision_log { path: 'decisions' }\n";
+  auto runner = bench::ProcessRunner::Start(
+      {.arguments = {"/bin/sh", "-c",
+                     "exec \"$0\" --config \"$1\" <&- >&- 2>&-", TEST_DAEMON,
+                     Path("d.textproto")},
+       .log_path = "",
+       .port_file = Path("port")});
+  ASSERT_THAT(runner, IsOk());
+  runner_ = *std::move(runner);
+  client_ =
+      *Client::Create({.target = absl::StrCat("127.0.0.1:", runner_->port())});
+  v1::GetStatusResponse status = Status();
+  while (status.log().lost() == 0) status = Status();
+  EXPECT_EQ(status.log().written(), 0U);
+  EXPECT_EQ(runner_->Stop(), 0);
+  EXPECT_THAT(TextOf(Path("decisions")), ::testing::StartsWith("FRESHLOG"));
+  EXPECT_THAT(TextOf(Path("decisions")),
+              ::testing::Not(HasSubstr("listening on")));
+}
+
 TEST_F(ProgramTest, WhatItWouldWriteOverIsLeftAloneAndTheExitSaysSo) {
   const std::string before = TextOf(Path("defs.textproto"));
   EXPECT_THAT(Start("decision_log { path: 'defs.textproto' }"),

@@ -297,6 +297,20 @@ TEST_F(DecisionLogTest, TheBoundEndsTheLogAndNotTheDaemon) {
   EXPECT_EQ(read.replay.differs_at, std::nullopt) << read.replay.difference;
 }
 
+TEST_F(DecisionLogTest, ReplacesAnEarlierLogAndNothingElse) {
+  const std::string path = Path("log");
+  const std::string definitions = "entity { name: \"user\" }\n";
+  Write(path, definitions);
+  const auto refused = DecisionLogWriter::Open(path, 1 << 20, HeaderOf());
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Read(path), definitions);
+  Write(path, "");
+  ASSERT_TRUE(DecisionLogWriter::Open(path, 1 << 20, HeaderOf()).ok());
+  ASSERT_TRUE(DecisionLogWriter::Open(path, 1 << 20, HeaderOf()).ok());
+  EXPECT_TRUE(DecisionLogReader::Open(path).ok());
+}
+
 TEST_F(DecisionLogTest, SaysWhatAFileIsNot) {
   EXPECT_THAT(
       std::string(DecisionLogReader::Open(Path("none")).status().message()),

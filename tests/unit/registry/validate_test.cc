@@ -391,9 +391,18 @@ TEST(ValidateTest, MutatedTextsAreUnderstoodOrRefused) {
 }
 
 TEST(ValidateTest, AnEmptySetIsARevisionWithoutServices) {
-  const auto revision = ParseDefinitions("", "empty");
+  const auto revision = BuildRevision({}, {});
   ASSERT_THAT(revision, IsOk());
   EXPECT_EQ((*revision)->FindService("home"), nullptr);
+}
+
+TEST(ValidateTest, AFileThatDefinesNothingIsAnErrorByItsName) {
+  for (const char* text : {"", "\n\n", "# nothing\n"}) {
+    EXPECT_THAT(ParseDefinitions(text, "cut.textproto"),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr("cut.textproto:1:1: the file defines "
+                                   "nothing")));
+  }
 }
 
 }  // namespace
