@@ -4,14 +4,16 @@
 #include <grpcpp/grpcpp.h>
 
 #include <atomic>
-#include <cstdio>
-#include <fstream>
 #include <numeric>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/output_file.h"
+#include "base/status_macros.h"
 #include "base/thread.h"
 #include "freshline/v1/feature_store.grpc.pb.h"
 
@@ -94,12 +96,16 @@ constexpr EchoCall::Post kPosts[] = {
     },
 };
 
-void WritePort(const std::string& path, int port) {
-  if (path.empty()) return;
-  // Renamed when whole: whoever polls must never read half of it.
-  const std::string partial = path + ".partial";
-  std::ofstream(partial) << port << "\n";
-  std::rename(partial.c_str(), path.c_str());
+// A port and a line break, and nothing else.
+constexpr base::FileKind kPortFileKind = {
+    "port file", [](absl::string_view head) {
+      uint32_t port = 0;
+      return absl::SimpleAtoi(absl::StripTrailingAsciiWhitespace(head), &port);
+    }};
+
+absl::Status WritePort(const std::string& path, int port) {
+  if (path.empty()) return absl::OkStatus();
+  return base::WriteOutputFile(path, absl::StrCat(port, "\n"), kPortFileKind);
 }
 
 }  // namespace
@@ -173,8 +179,9 @@ absl::StatusOr<std::unique_ptr<EchoServer>> EchoServer::Start(
   for (int i = 0; i < options.scan_threads && options.scan_bytes > 0; ++i) {
     rep->scanners.emplace_back([r = rep.get()] { Scan(r->table, r->stop); });
   }
-  WritePort(options.port_file, rep->port);
-  return std::unique_ptr<EchoServer>(new EchoServer(std::move(rep)));
+  std::unique_ptr<EchoServer> echo(new EchoServer(std::move(rep)));
+  FRESHLINE_RETURN_IF_ERROR(WritePort(options.port_file, echo->rep_->port));
+  return echo;
 }
 
 EchoServer::EchoServer(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
