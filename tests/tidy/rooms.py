@@ -22,6 +22,7 @@ _SRC = {
     # What the daemon says, without waiting for whoever reads it.
     "log": "base",
     "version": "",
+    "csv": "base",
     # Definitions are written as messages; nobody above reads them as such.
     "registry": "base protobuf wire",
     "table": "base registry",
@@ -42,7 +43,7 @@ _SRC = {
               "schedule execute"),
     "rpc": "base registry ingest outcome serve protobuf wire grpc",
     "client": "api base protobuf wire grpc",
-    "cli": "api base client version protobuf wire grpc",
+    "cli": "api base csv client version protobuf wire grpc",
     "daemon/config": "base registry schedule protobuf wire",
     "daemon": _BELOW_RPC + " log rpc protobuf wire grpc",
 }
@@ -53,7 +54,7 @@ _OFFLINE = ("base registry featurize bench/stats bench/trace bench/train "
 _BENCH = {
     "bench/stats": "base",
     "bench/bound": "base",
-    "bench/trace": "base",
+    "bench/trace": "base csv",
     # The virtual-time driver is gRPC-free like the policy that it drives.
     "bench/sim": "base staleness estimate schedule",
     # Policies for the same engine that the daemon does not have.
