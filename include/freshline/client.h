@@ -24,6 +24,7 @@ class OverheadMeter;
 class RawClient;
 }  // namespace client
 namespace v1 {
+class GetSchemaResponse;
 class GetStatusResponse;
 }  // namespace v1
 
@@ -81,6 +82,21 @@ class DaemonStatus {
   std::unique_ptr<v1::GetStatusResponse> response_;
 };
 
+// What may be sent to a running daemon: sources, entities and their types
+// (freshline/v1/operations.pb.h).
+class DaemonSchema {
+ public:
+  explicit DaemonSchema(std::unique_ptr<v1::GetSchemaResponse> response);
+  ~DaemonSchema();
+  DaemonSchema(DaemonSchema&&) noexcept;
+  DaemonSchema& operator=(DaemonSchema&&) noexcept;
+
+  const v1::GetSchemaResponse& proto() const { return *response_; }
+
+ private:
+  std::unique_ptr<v1::GetSchemaResponse> response_;
+};
+
 enum class Health { kUnknown = 0, kServing = 1, kNotServing = 2 };
 
 // A connection to freshlined.
@@ -110,6 +126,8 @@ class Client {
       absl::AnyInvocable<void(absl::StatusOr<OutcomeAnswer>) &&>;
   using StatusCallback =
       absl::AnyInvocable<void(absl::StatusOr<DaemonStatus>) &&>;
+  using SchemaCallback =
+      absl::AnyInvocable<void(absl::StatusOr<DaemonSchema>) &&>;
   using HealthCallback = absl::AnyInvocable<void(absl::StatusOr<Health>) &&>;
 
   // Returns: INVALID_ARGUMENT naming the option, its value and its range.
@@ -123,6 +141,7 @@ class Client {
   void PushEvents(absl::Span<const EventRows> batches, PushCallback done);
   void ReportOutcome(const OutcomeReport& report, OutcomeCallback done);
   void GetStatus(StatusCallback done);
+  void GetSchema(SchemaCallback done);
   // The health of `service`; "" is the daemon as a whole.
   void CheckHealth(absl::string_view service, HealthCallback done);
 
@@ -133,6 +152,7 @@ class Client {
   absl::StatusOr<PushAnswer> PushEvents(const EventRows& events);
   absl::StatusOr<OutcomeAnswer> ReportOutcome(const OutcomeReport& report);
   absl::StatusOr<DaemonStatus> GetStatus();
+  absl::StatusOr<DaemonSchema> GetSchema();
   absl::StatusOr<Health> CheckHealth(absl::string_view service = "");
 
  private:

@@ -126,6 +126,12 @@ uint64_t DaemonStatus::queries_late() const {
   return response_->queries().late();
 }
 
+DaemonSchema::DaemonSchema(std::unique_ptr<v1::GetSchemaResponse> response)
+    : response_(std::move(response)) {}
+DaemonSchema::~DaemonSchema() = default;
+DaemonSchema::DaemonSchema(DaemonSchema&&) noexcept = default;
+DaemonSchema& DaemonSchema::operator=(DaemonSchema&&) noexcept = default;
+
 absl::StatusOr<std::unique_ptr<Client>> Client::Create(
     const ClientOptions& options) {
   FRESHLINE_RETURN_IF_ERROR(CheckDuration(
@@ -213,6 +219,12 @@ void Client::GetStatus(StatusCallback done) {
       After(options_.timeout), std::move(done));
 }
 
+void Client::GetSchema(SchemaCallback done) {
+  Call<v1::GetSchemaResponse, DaemonSchema>(
+      *raw_, Method::kGetSchema, v1::GetSchemaRequest(),
+      After(options_.timeout), std::move(done));
+}
+
 void Client::CheckHealth(absl::string_view service, HealthCallback done) {
   grpc::health::v1::HealthCheckRequest request;
   request.set_service(service.data(), service.size());
@@ -248,6 +260,11 @@ absl::StatusOr<OutcomeAnswer> Client::ReportOutcome(
 absl::StatusOr<DaemonStatus> Client::GetStatus() {
   return Await<DaemonStatus>(
       *raw_, [&](StatusCallback done) { GetStatus(std::move(done)); });
+}
+
+absl::StatusOr<DaemonSchema> Client::GetSchema() {
+  return Await<DaemonSchema>(
+      *raw_, [&](SchemaCallback done) { GetSchema(std::move(done)); });
 }
 
 absl::StatusOr<Health> Client::CheckHealth(absl::string_view service) {

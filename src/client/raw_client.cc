@@ -26,6 +26,7 @@ const std::string& Path(Method method) {
       "/freshline.v1.FeatureStore/PushEvents",
       "/freshline.v1.FeatureStore/ReportOutcome",
       "/freshline.v1.Operations/GetStatus",
+      "/freshline.v1.Operations/GetSchema",
       "/grpc.health.v1.Health/Check",
   };
   return paths[static_cast<int>(method)];

@@ -22,6 +22,7 @@ enum class Method {
   kPushEvents,
   kReportOutcome,
   kGetStatus,
+  kGetSchema,
   kCheckHealth
 };
 

@@ -331,7 +331,8 @@ absl::Status Daemon::Rep::StartServer() {
           {&clock, features.get(), ingest.get(), outcomes.get(),
            [this](const rpc::ServerReport& report, v1::GetStatusResponse* out) {
              Report(report, out);
-           }}));
+           },
+           [this] { return definitions.revision; }}));
   return absl::OkStatus();
 }
 

@@ -141,10 +141,10 @@ EventIngest::EventIngest(std::shared_ptr<const registry::Revision> revision,
 }
 
 absl::StatusOr<PreparedEvents> EventIngest::Prepare(
-    std::span<const DecodedBatch> batches) {
+    std::span<const DecodedBatch> batches, absl::string_view where) {
   PreparedEvents events;
   for (size_t i = 0; i < batches.size(); ++i) {
-    auto batch = PrepareBatch(batches[i], absl::StrCat("events[", i, "]"));
+    auto batch = PrepareBatch(batches[i], absl::StrCat(where, "[", i, "]"));
     if (!batch.ok()) {
       requests_refused_.fetch_add(1, kRelaxed);
       return std::move(batch).status();

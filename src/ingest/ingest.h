@@ -106,8 +106,8 @@ class PreparedEvents {
 // out what was applied before, and applies the rest to the table. A request is
 // prepared as a whole before any of it is applied:
 //
-//   FRESHLINE_ASSIGN_OR_RETURN(const auto events, ingest.Prepare(batches));
-//   const std::vector<EventResult> results = ingest.Apply(events);
+//   FRESHLINE_ASSIGN_OR_RETURN(const auto events, ingest.Prepare(batches,
+//   "events")); const std::vector<EventResult> results = ingest.Apply(events);
 //
 // Thread-safety: every method from any thread. An event that arrives twice at
 // once is applied once.
@@ -135,7 +135,9 @@ class EventIngest {
   // another type or number of values; a NULL or overlong key; an infinite
   // number or overlong string; an event time that is no Unix microseconds; a
   // producer without sequences or the reverse. Cost: O(cells).
-  absl::StatusOr<PreparedEvents> Prepare(std::span<const DecodedBatch> batches);
+  // `where` is the request's field that holds the batches.
+  absl::StatusOr<PreparedEvents> Prepare(std::span<const DecodedBatch> batches,
+                                         absl::string_view where);
 
   // Applies prepared events in their order, then tells the listener. Returns
   // one result per row, batch after batch. Only accepted events are marked as

@@ -28,8 +28,8 @@ struct CallContext {
       v1::FeatureStore::WithRawMethod_PushEvents<
           v1::FeatureStore::WithRawMethod_ReportOutcome<
               v1::FeatureStore::Service>>>;
-  using Operations =
-      v1::Operations::WithRawMethod_GetStatus<v1::Operations::Service>;
+  using Operations = v1::Operations::WithRawMethod_GetStatus<
+      v1::Operations::WithRawMethod_GetSchema<v1::Operations::Service>>;
 
   ServerOptions options;
   Server::Rooms rooms;

@@ -49,11 +49,13 @@ enum class Method : uint8_t {
   kPushEvents,
   kReportOutcome,
   kGetStatus,
+  kGetSchema,
   kCheckHealth,
 };
-inline constexpr size_t kMethods = 5;
+inline constexpr size_t kMethods = 6;
 inline constexpr std::array<absl::string_view, kMethods> kMethodNames = {
-    "GetFeatures", "PushEvents", "ReportOutcome", "GetStatus", "Health.Check"};
+    "GetFeatures", "PushEvents", "ReportOutcome",
+    "GetStatus",   "GetSchema",  "Health.Check"};
 
 // The bounds at which a request is refused before it is looked at.
 enum class Refusal : uint8_t { kDraining, kInFlight, kIntake };

@@ -20,6 +20,7 @@
 #include "base/thread.h"
 #include "rpc/decode.h"
 #include "rpc/encode.h"
+#include "rpc/encode_schema.h"
 #include "rpc/event_call.h"
 #include "rpc/intake.h"
 
@@ -147,7 +148,7 @@ class PushEventsCall final
                               server_->options.events_per_request_max));
     ingest::EventIngest& ingest = *server_->rooms.ingest;
     FRESHLINE_ASSIGN_OR_RETURN(const ingest::PreparedEvents events,
-                               ingest.Prepare(decoded.batches));
+                               ingest.Prepare(decoded.batches, "batches"));
     const std::vector<ingest::EventResult> results = ingest.Apply(events);
     EncodeEventResults(events, results, ingest.ack_level(),
                        response_->mutable_results());
@@ -209,6 +210,35 @@ class GetStatusCall final
       return;
     }
     server_->rooms.status(server_->Report(), response_);
+    Finish(absl::OkStatus());
+  }
+
+  CallContext* const server_;
+  grpc::ServerCompletionQueue* const queue_;
+};
+
+class GetSchemaCall final
+    : public UnaryCall<v1::GetSchemaRequest, v1::GetSchemaResponse> {
+ public:
+  GetSchemaCall(CallContext* server, grpc::ServerCompletionQueue* queue)
+      : UnaryCall(&server->counts.Of(Method::kGetSchema), server->limits()),
+        server_(server),
+        queue_(queue) {
+    server_->operations.RequestGetSchema(
+        &context_, &request_bytes_, &responder_, queue_, queue_, &main_tag_);
+  }
+
+ private:
+  void PostNext() override { new GetSchemaCall(server_, queue_); }
+  void Handle() override {
+    if (const absl::Status s = Parse(); !s.ok()) {
+      Finish(s);
+      return;
+    }
+    EncodeSchema(*server_->rooms.revision(), response_);
+    response_->set_request_bytes_max(server_->options.receive_bytes_max);
+    response_->set_events_per_request_max(
+        server_->options.events_per_request_max);
     Finish(absl::OkStatus());
   }
 
@@ -302,6 +332,7 @@ void Server::Rep::Post(grpc::ServerCompletionQueue* queue) {
   }
   new ReportOutcomeCall(&context, queue);
   new GetStatusCall(&context, queue);
+  new GetSchemaCall(&context, queue);
   context.health.Post(queue);
 }
 

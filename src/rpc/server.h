@@ -15,6 +15,7 @@
 #include "freshline/v1/operations.pb.h"
 #include "ingest/ingest.h"
 #include "outcome/outcome_book.h"
+#include "registry/revision.h"
 #include "rpc/request_counts.h"
 #include "serve/feature_server.h"
 
@@ -77,6 +78,8 @@ class Server {
     outcome::OutcomeBook* outcomes;
     // Answers GetStatus. Called on a poller.
     std::function<void(const ServerReport&, v1::GetStatusResponse*)> status;
+    // The definitions in effect. Called on a poller.
+    std::function<std::shared_ptr<const registry::Revision>()> revision;
   };
 
   // Returns: INVALID_ARGUMENT for an address that cannot be parsed or is in

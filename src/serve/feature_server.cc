@@ -149,7 +149,7 @@ absl::StatusOr<QueryKeys> FeatureServer::ResolveKeys(const Query& query) const {
 absl::Status FeatureServer::ApplyEvents(const Query& query, Completion* done) {
   if (query.events.empty()) return absl::OkStatus();
   FRESHLINE_ASSIGN_OR_RETURN(const ingest::PreparedEvents events,
-                             rooms_.ingest->Prepare(query.events));
+                             rooms_.ingest->Prepare(query.events, "events"));
   const std::vector<ingest::EventResult> results = rooms_.ingest->Apply(events);
   done->OnEvents(events, results);
   return absl::OkStatus();

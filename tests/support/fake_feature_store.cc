@@ -65,6 +65,11 @@ class OperationsService final : public v1::Operations::Service {
     if (!answers_.get_status) return Unset();
     return ToGrpc(answers_.get_status(response), answers_.error_details);
   }
+  grpc::Status GetSchema(grpc::ServerContext*, const v1::GetSchemaRequest*,
+                         v1::GetSchemaResponse* response) override {
+    if (!answers_.get_schema) return Unset();
+    return ToGrpc(answers_.get_schema(response), answers_.error_details);
+  }
 
  private:
   const Answers& answers_;

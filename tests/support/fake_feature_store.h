@@ -27,6 +27,7 @@ class FakeFeatureStore {
                                v1::ReportOutcomeResponse*)>
         report_outcome = {};
     std::function<absl::Status(v1::GetStatusResponse*)> get_status = {};
+    std::function<absl::Status(v1::GetSchemaResponse*)> get_schema = {};
     // Whether `service` is serving; NOT_FOUND ends the call with it.
     std::function<absl::StatusCode(const std::string& service, bool* serving)>
         check_health = {};

@@ -90,11 +90,11 @@ class IngestTest : public testing::Test {
 
   absl::Status Error(Batch batch) {
     const DecodedBatch decoded[] = {batch.Decoded()};
-    return ingest_->Prepare(decoded).status();
+    return ingest_->Prepare(decoded, "events").status();
   }
   std::vector<EventResult> Push(Batch batch) {
     const DecodedBatch decoded[] = {batch.Decoded()};
-    const auto prepared = ingest_->Prepare(decoded);
+    const auto prepared = ingest_->Prepare(decoded, "events");
     EXPECT_THAT(prepared, IsOk());
     return prepared.ok() ? ingest_->Apply(*prepared)
                          : std::vector<EventResult>();
@@ -180,7 +180,7 @@ TEST_F(IngestTest, TellsTheListenerOncePerRequest) {
   Batch a{.users = {1, 2}, .times = {Now(), Now() + 400 * kSecond}};
   Batch b{.source = "carts", .users = {1}, .times = {Now()}};
   const DecodedBatch decoded[] = {a.Decoded(), b.Decoded()};
-  const auto prepared = ingest_->Prepare(decoded);
+  const auto prepared = ingest_->Prepare(decoded, "events");
   ASSERT_THAT(prepared, IsOk());
   EXPECT_EQ(prepared->batches(), 2u);
   EXPECT_EQ(prepared->begin(0), 0u);
@@ -202,9 +202,9 @@ TEST_F(IngestTest, AnErrorInOneBatchAppliesNone) {
   Batch good{.users = {1}, .times = {Now()}};
   Batch bad{.source = "klicks", .users = {1}, .times = {Now()}};
   const DecodedBatch decoded[] = {good.Decoded(), bad.Decoded()};
-  EXPECT_THAT(ingest_->Prepare(decoded),
+  EXPECT_THAT(ingest_->Prepare(decoded, "batches"),
               StatusIs(absl::StatusCode::kNotFound,
-                       AllOf(HasSubstr("events[1].source"),
+                       AllOf(HasSubstr("batches[1].source"),
                              HasSubstr("\"klicks\""), HasSubstr("clicks"))));
   EXPECT_EQ(table_->Stats().events, 0u);
   EXPECT_EQ(ingest_->Counters().requests_refused, 1u);
@@ -213,7 +213,7 @@ TEST_F(IngestTest, AnErrorInOneBatchAppliesNone) {
 
 TEST_F(IngestTest, AnEmptyRequestIsFine) {
   EXPECT_TRUE(Push({}).empty());
-  const auto none = ingest_->Prepare({});
+  const auto none = ingest_->Prepare({}, "events");
   ASSERT_THAT(none, IsOk());
   EXPECT_TRUE(ingest_->Apply(*none).empty());
   EXPECT_EQ(recorder_.calls, 0);
@@ -411,7 +411,7 @@ TEST_F(IngestTest, TwoDeliveriesAtOnceApplyOnce) {
         batch.sequences.push_back(i);
       }
       const DecodedBatch decoded[] = {batch.Decoded()};
-      const auto prepared = ingest_->Prepare(decoded);
+      const auto prepared = ingest_->Prepare(decoded, "events");
       ASSERT_THAT(prepared, IsOk());
       ingest_->Apply(*prepared);
     }

@@ -5,6 +5,7 @@
 #include "registry/validate.h"
 #include "rpc/decode.h"
 #include "rpc/encode.h"
+#include "rpc/encode_schema.h"
 #include "tests/support/status_matchers.h"
 
 namespace freshline::rpc {
@@ -197,6 +198,29 @@ TEST(DecodeTest, RefusesWhatNoRoomCanRead) {
               test::StatusIs(absl::StatusCode::kInvalidArgument,
                              HasSubstr("11 events in one request; at most "
                                        "10")));
+}
+
+TEST(EncodeSchemaTest, TellsKeysColumnsAndWhatWasLeftToItsDefault) {
+  const auto revision = registry::ParseDefinitions(kDefinitions, "test");
+  ASSERT_THAT(revision, test::IsOk());
+  v1::GetSchemaResponse response;
+  EncodeSchema(**revision, &response);
+  EXPECT_EQ(response.revision(), (*revision)->number());
+  ASSERT_EQ(response.entities_size(), 1);
+  EXPECT_EQ(response.entities(0).name(), "user");
+  EXPECT_EQ(response.entities(0).key(0).name(), "user_id");
+  EXPECT_EQ(response.entities(0).key(0).type(), v1::INT64);
+  ASSERT_EQ(response.sources_size(), 1);
+  const v1::Source& source = response.sources(0);
+  EXPECT_EQ(source.name(), "clicks");
+  EXPECT_EQ(source.entity(), "user");
+  ASSERT_EQ(source.column_size(), 3);
+  EXPECT_EQ(source.column(1).name(), "brand");
+  EXPECT_EQ(source.column(1).type(), v1::STRING);
+  EXPECT_EQ(source.column(2).type(), v1::FLOAT64);
+  EXPECT_EQ(source.retention(), "30d");
+  EXPECT_EQ(source.allowed_lateness(), "30d");
+  EXPECT_EQ(source.events_max(), 1000u);
 }
 
 }  // namespace

@@ -135,7 +135,8 @@ class ServerTest : public ::testing::Test {
     auto server =
         Server::Start(std::move(options),
                       {&clock_, features_.get(), ingest_.get(), outcomes_.get(),
-                       [](const ServerReport&, v1::GetStatusResponse*) {}});
+                       [](const ServerReport&, v1::GetStatusResponse*) {},
+                       [this] { return revision_; }});
     ASSERT_THAT(server, IsOk());
     server_ = *std::move(server);
     client_ = Connect();
@@ -367,11 +368,36 @@ TEST_F(ServerTest, LargeRequestsGetErrorsAsPreciseAsSmallOnes) {
   EXPECT_EQ(ingest_->Counters().accepted, 0U);
 }
 
+TEST_F(ServerTest, AnEventErrorNamesTheFieldOfItsOwnRequest) {
+  Start();
+  EventRows rows("clicks");
+  rows.Int64s("user_id", {1}).TimesUs({7});
+  EXPECT_THAT(client_->PushEvents(rows),
+              StatusIs(StatusCode::kInvalidArgument,
+                       HasSubstr("batches[0].event_time_us[0]")));
+  EXPECT_THAT(client_->GetFeatures(Query(1).AddEvents(rows)),
+              StatusIs(StatusCode::kInvalidArgument,
+                       HasSubstr("events[0].event_time_us[0]")));
+}
+
+TEST_F(ServerTest, TellsItsSchemaAndHowMuchARequestMayHold) {
+  ServerOptions options;
+  options.receive_bytes_max = 1 << 20;
+  options.events_per_request_max = 500;
+  Start(options);
+  const auto schema = client_->GetSchema();
+  ASSERT_THAT(schema, IsOk());
+  EXPECT_EQ(schema->proto().sources(0).name(), "clicks");
+  EXPECT_EQ(schema->proto().request_bytes_max(), 1U << 20);
+  EXPECT_EQ(schema->proto().events_per_request_max(), 500U);
+}
+
 TEST_F(ServerTest, BytesThatAreNoRequestAreRefused) {
   Start();
   for (const client::Method method :
        {client::Method::kGetFeatures, client::Method::kPushEvents,
-        client::Method::kGetStatus, client::Method::kCheckHealth}) {
+        client::Method::kGetStatus, client::Method::kGetSchema,
+        client::Method::kCheckHealth}) {
     for (const size_t bytes : {size_t{1}, size_t{200}, size_t{100'000}}) {
       EXPECT_THAT(SendBytes(method, std::string(bytes, '\xff')),
                   StatusIs(StatusCode::kInvalidArgument,

@@ -522,7 +522,7 @@ TEST_F(FeatureServerTest, RanksManyItemsForOneUser) {
       {"price", registry::Scalar::kFloat64, std::span(price), {}}};
   const std::vector<ingest::DecodedBatch> batch = {
       {"prices", columns, time, "", {}}};
-  auto prepared = ingest_->Prepare(batch);
+  auto prepared = ingest_->Prepare(batch, "events");
   ASSERT_THAT(prepared, test::IsOk());
   ingest_->Apply(*prepared);
 
