@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/status_macros.h"
+#include "base/time_text.h"
 #include "bench/commands/commands.h"
 #include "bench/commands/workload_flags.h"
 #include "bench/replay/workload.h"
@@ -59,22 +60,19 @@ struct TrainFlags {
 };
 
 absl::Status Train(TrainFlags flags) {
-  const auto time = [](std::string text) {
-    if (text.size() > 10 && text[10] == 'T') text[10] = ' ';
-    return ParseTraceTime(text);
-  };
   TrainOptions& o = flags.options;
   if (!flags.since.empty()) {
-    FRESHLINE_ASSIGN_OR_RETURN(o.since_us, time(flags.since));
+    FRESHLINE_ASSIGN_OR_RETURN(o.since_us, base::ParseTime(flags.since));
   }
   if (!flags.until.empty()) {
-    FRESHLINE_ASSIGN_OR_RETURN(o.until_us, time(flags.until));
+    FRESHLINE_ASSIGN_OR_RETURN(o.until_us, base::ParseTime(flags.until));
   } else {
-    FRESHLINE_ASSIGN_OR_RETURN(const TraceWindow window,
-                               ResolveWindow(o.trace, flags.window));
+    FRESHLINE_ASSIGN_OR_RETURN(
+        const TraceWindow window,
+        ResolveWindow(o.trace, flags.window, o.skipped_share_max));
     o.until_us = window.start_us;
     Say(absl::StrCat("training on the rows before the window at ",
-                     FormatTraceTime(window.start_us)));
+                     base::FormatTime(window.start_us)));
   }
   o.progress = stderr;
   FRESHLINE_ASSIGN_OR_RETURN(const TrainReport report, RunTrain(o));
@@ -121,6 +119,7 @@ void AddTrain(CLI::App* app, const Invocation&, Run* run) {
   sub->add_option("--since", f->since, "First row, as 2019-10-01T02:00:00");
   sub->add_option("--until", f->until,
                   "Rows before this; default: the start of the window");
+  AddSkippedFlag(sub, &f->options.skipped_share_max);
   sub->add_option("--window", f->window,
                   "auto (the ten busiest minutes) or START+SECONDS")
       ->capture_default_str();

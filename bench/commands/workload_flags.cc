@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "base/time_text.h"
 #include "bench/replay/pooled.h"
 #include "bench/report/summary_page.h"
 #include "bench/trace/reader.h"
@@ -13,7 +14,16 @@
 
 namespace freshline::bench {
 
+void AddSkippedFlag(CLI::App* sub, double* share_max) {
+  sub->add_option("--skipped-max", *share_max,
+                  "Share of malformed rows of the trace that may be skipped; 1 "
+                  "takes whatever can be read")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+}
+
 void AddTraceFlags(CLI::App* sub, WorkloadOptions* options) {
+  AddSkippedFlag(sub, &options->skipped_share_max);
   sub->add_option("--trace", options->trace, "REES46 CSV, plain or .gz")
       ->envname("FRESHLINE_REES46")
       ->capture_default_str();
@@ -46,11 +56,16 @@ absl::StatusOr<std::unique_ptr<Workload>> LoadWorkload(
                      " line ",
                      read.examples[0].line, ": ", read.examples[0].reason));
   }
+  if (read.out_of_order > 0) {
+    Say(absl::StrCat(read.out_of_order,
+                     " rows of the trace were earlier than the one before: "
+                     "they were sorted by time"));
+  }
   if (workload->trained_on_window()) {
     Say("the table was trained on rows of the window: hit rates come out too "
         "high; train with the same --window");
   }
-  Say(absl::StrCat("window at ", FormatTraceTime(workload->window().start_us),
+  Say(absl::StrCat("window at ", base::FormatTime(workload->window().start_us),
                    ", slice of ", workload->slice_seconds(), " s, ",
                    workload->natural_rate(), " queries/s"));
   return workload;

@@ -16,6 +16,7 @@ namespace freshline::bench {
 
 // What every command that runs over clicks shares: --trace, --tables and
 // --window, with `options` as defaults.
+void AddSkippedFlag(CLI::App* sub, double* share_max);
 void AddTraceFlags(CLI::App* sub, WorkloadOptions* options);
 // --slice and --workload.
 void AddSliceFlag(CLI::App* sub, WorkloadOptions* options);

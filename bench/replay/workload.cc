@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "base/time_text.h"
 #include "bench/trace/shaped_cut.h"
 #include "bench/train/train.h"
 
@@ -33,16 +35,39 @@ std::string Sha256(const std::string& path) {
   return n == 64 ? digest : "unknown";
 }
 
+// An error about a file that a flag, or the flag's default, names: where it was
+// looked for, and what makes one.
+absl::Status SayWhere(const absl::Status& status, absl::string_view flag,
+                      const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::exists(path, error)) return status;
+  std::string text(status.message());
+  if (!std::filesystem::path(path).is_absolute()) {
+    absl::StrAppend(&text, "; ", path,
+                    " is looked for from the working "
+                    "directory, ",
+                    std::filesystem::current_path(error).string());
+  }
+  absl::StrAppend(&text, ". Name another with ", flag,
+                  ", or make it: scripts/quickstart does, and freshline-bench "
+                  "generate and train");
+  return absl::Status(status.code(), text);
+}
+
 }  // namespace
 
 absl::StatusOr<TraceWindow> ResolveWindow(const std::string& trace,
-                                          const std::string& window) {
-  if (window == "auto") return FindPeakWindow(trace, kAutoWindowSeconds);
+                                          const std::string& window,
+                                          double skipped_share_max) {
+  if (window == "auto") {
+    ReadOptions options;
+    options.skipped_share_max = skipped_share_max;
+    return FindPeakWindow(trace, kAutoWindowSeconds, options);
+  }
   const size_t plus = window.rfind('+');
   int64_t seconds = 0;
-  std::string start = window.substr(0, plus);
-  if (start.size() > 10 && start[10] == 'T') start[10] = ' ';
-  const absl::StatusOr<int64_t> start_us = ParseTraceTime(start);
+  const absl::StatusOr<int64_t> start_us =
+      base::ParseTime(window.substr(0, plus));
   if (plus == std::string::npos || !start_us.ok() ||
       !absl::SimpleAtoi(window.substr(plus + 1), &seconds) || seconds < 1) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -62,20 +87,26 @@ absl::StatusOr<std::unique_ptr<Workload>> Workload::Load(
     const int64_t start = *workload->trained_until_us_;
     workload->window_ = {start, start + kAutoWindowSeconds * kSecond, 0};
   } else {
-    FRESHLINE_ASSIGN_OR_RETURN(workload->window_,
-                               ResolveWindow(options.trace, options.window));
+    const auto window =
+        ResolveWindow(options.trace, options.window, options.skipped_share_max);
+    if (!window.ok()) {
+      return SayWhere(window.status(), "--trace", options.trace);
+    }
+    workload->window_ = *window;
   }
   const TraceWindow& window = workload->window_;
   ReadOptions read;
   read.seed = options.seed;
+  read.skipped_share_max = options.skipped_share_max;
   read.since_us = window.start_us - kHistorySeconds * kSecond;
   read.until_us = window.end_us + kLaterSeconds * kSecond;
-  FRESHLINE_ASSIGN_OR_RETURN(workload->clicks_,
-                             ReadTrace(options.trace, read, &workload->pool_,
-                                       &workload->read_report_));
-  FRESHLINE_ASSIGN_OR_RETURN(
-      workload->table_,
-      featurize::ItemTable::Open(options.tables + "/items.fltab", 0));
+  auto clicks =
+      ReadTrace(options.trace, read, &workload->pool_, &workload->read_report_);
+  if (!clicks.ok()) return SayWhere(clicks.status(), "--trace", options.trace);
+  workload->clicks_ = *std::move(clicks);
+  auto table = featurize::ItemTable::Open(options.tables + "/items.fltab", 0);
+  if (!table.ok()) return SayWhere(table.status(), "--tables", options.tables);
+  workload->table_ = *std::move(table);
   workload->book_ = book != nullptr
                         ? std::move(book)
                         : std::make_shared<ListBook>(workload->table_);

@@ -29,7 +29,8 @@ struct WorkloadOptions {
   std::string window = "auto";
   int64_t slice_seconds = 60;  // from the window's start; 0: the whole window
   uint64_t seed = 1;  // of the sub-second jitter and of the workload's draws
-  std::string workload = "";  // as WorkloadShape::Parse() reads it
+  std::string workload = "";        // as WorkloadShape::Parse() reads it
+  double skipped_share_max = 0.01;  // as ReadOptions has it
 };
 
 // A slice ready to be sent and scored.
@@ -46,8 +47,8 @@ struct PreparedSlice {
 // Not thread-safe.
 class Workload {
  public:
-  // Returns: the errors of reading; INVALID_ARGUMENT for a window that cannot
-  // be parsed or holds nothing.
+  // Returns: the errors of reading, which say where a relative path was looked
+  // for; INVALID_ARGUMENT for a window that cannot be parsed or holds nothing.
   // `book` is of the same table, and others may share it; null: its own.
   static absl::StatusOr<std::unique_ptr<Workload>> Load(
       const WorkloadOptions& options, std::shared_ptr<ListBook> book = nullptr);
@@ -103,8 +104,9 @@ class Workload {
 };
 
 // "auto" (the ten busiest minutes) or "2019-10-01T02:40:00+600" over a trace
-// file.
+// file, of whose rows a share may be malformed.
 absl::StatusOr<TraceWindow> ResolveWindow(const std::string& trace,
-                                          const std::string& window);
+                                          const std::string& window,
+                                          double skipped_share_max);
 
 }  // namespace freshline::bench

@@ -8,13 +8,16 @@
 #include <fstream>
 #include <memory>
 #include <numeric>
+#include <span>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
+#include "absl/strings/str_join.h"
 #include "base/output_file.h"
 #include "base/random.h"
 #include "base/status_macros.h"
+#include "csv/input.h"
+#include "csv/reader.h"
 
 namespace freshline::bench {
 namespace {
@@ -183,33 +186,38 @@ absl::Status Catalogue::Write(const std::string& path) const {
 
 absl::StatusOr<std::vector<CatalogueItem>> ReadCatalogue(
     const std::string& path) {
-  std::ifstream in(path);
-  if (!in) {
-    return absl::NotFoundError(
-        absl::StrCat("cannot open the catalogue \"", path, "\""));
-  }
-  std::string line;
-  if (!std::getline(in, line) || line != kCatalogueHeader) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        path, ":1: the header must be \"", kCatalogueHeader, "\""));
+  FRESHLINE_ASSIGN_OR_RETURN(const std::unique_ptr<csv::Input> input,
+                             csv::Input::OpenFile(path));
+  auto reader = csv::Reader::Open(*input);
+  const auto wrong = [&](uint64_t line, absl::string_view what) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ":", line, ": ", what));
+  };
+  if (!reader.ok()) return wrong(1, reader.status().message());
+  if (absl::StrJoin(reader->header(), ",") != kCatalogueHeader) {
+    return wrong(1, absl::StrCat("the header must be \"", kCatalogueHeader, "\""));
   }
   std::vector<CatalogueItem> items;
-  for (size_t number = 2; std::getline(in, line); ++number) {
-    const std::vector<absl::string_view> fields = absl::StrSplit(line, ',');
+  while (true) {
+    const csv::Reader::Got got = reader->Next();
+    if (got == csv::Reader::Got::kEnd) return items;
+    if (got != csv::Reader::Got::kRecord) {
+      return wrong(reader->line(), reader->error());
+    }
+    const std::span<const absl::string_view> fields = reader->fields();
     CatalogueItem item;
     if (fields.size() != 5 || !absl::SimpleAtoi(fields[0], &item.id) ||
         !absl::SimpleAtoi(fields[1], &item.category) ||
         !absl::SimpleAtod(fields[4], &item.price) ||
         !std::isfinite(item.price)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(path, ":", number, ": not \"", kCatalogueHeader,
-                       "\": ", absl::string_view(line).substr(0, 100)));
+      return wrong(reader->line(),
+                   absl::StrCat("not \"", kCatalogueHeader, "\": ",
+                                absl::StrJoin(fields, ",").substr(0, 100)));
     }
     item.category_code = std::string(fields[2]);
     item.brand = std::string(fields[3]);
     items.push_back(std::move(item));
   }
-  return items;
 }
 
 }  // namespace freshline::bench

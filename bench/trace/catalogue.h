@@ -30,7 +30,7 @@ struct CatalogueItem {
   double price = 0;
 };
 
-// Reads product_id,category_id,category_code,brand,price.
+// Reads product_id,category_id,category_code,brand,price, plain or gzipped.
 // Returns: NOT_FOUND, or INVALID_ARGUMENT naming file:line for the first row
 // that is malformed: a catalogue is made by machines.
 absl::StatusOr<std::vector<CatalogueItem>> ReadCatalogue(

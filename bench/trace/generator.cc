@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/output_file.h"
 #include "base/status_macros.h"
+#include "base/time_text.h"
 #include "bench/trace/click.h"
 #include "bench/trace/reader.h"
 
@@ -278,7 +279,7 @@ class CsvFile {
   void Row(const GeneratedClick& click, const CatalogueItem& item) {
     if (const int64_t second = click.time_us / 1'000'000; second != second_) {
       second_ = second;
-      time_ = FormatTraceTime(click.time_us);
+      time_ = base::FormatTime(click.time_us);
     }
     const absl::string_view type =
         ClickTypeName(static_cast<ClickType>(click.type));

@@ -16,6 +16,7 @@
 #include "base/output_file.h"
 #include "base/random.h"
 #include "base/status_macros.h"
+#include "base/time_text.h"
 #include "bench/trace/reader.h"
 #include "bench/train/covisitation.h"
 #include "featurize/content.h"
@@ -195,6 +196,7 @@ absl::StatusOr<std::vector<Click>> ReadClicks(const TrainOptions& options,
   read.since_us = options.since_us;
   read.until_us = options.until_us;
   read.jitter = false;
+  read.skipped_share_max = options.skipped_share_max;
   ReadReport rows;
   FRESHLINE_ASSIGN_OR_RETURN(std::vector<Click> clicks,
                              ReadTrace(options.trace, read, pool, &rows));
@@ -210,6 +212,12 @@ absl::StatusOr<std::vector<Click>> ReadClicks(const TrainOptions& options,
          absl::StrCat(rows.malformed, " malformed rows skipped, the first: ",
                       options.trace, ":", rows.examples[0].line, ": ",
                       rows.examples[0].reason));
+  }
+  if (rows.out_of_order > 0) {
+    Tell(
+        options.progress,
+        absl::StrCat(rows.out_of_order,
+                     " rows were earlier than the one before: sorted by time"));
   }
   if (clicks.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -232,10 +240,11 @@ absl::Status NoteUntil(const TrainOptions& options) {
   }
   constexpr base::FileKind kKind = {
       "time of a trace's row", [](absl::string_view head) {
-        return ParseTraceTime(absl::StripTrailingAsciiWhitespace(head)).ok();
+        return base::TryParseDateTime(absl::StripTrailingAsciiWhitespace(head))
+            .has_value();
       }};
-  return base::WriteOutputFile(path, FormatTraceTime(options.until_us) + "\n",
-                               kKind);
+  return base::WriteOutputFile(
+      path, base::FormatTime(options.until_us) + "\n", kKind);
 }
 
 }  // namespace
@@ -276,7 +285,7 @@ std::optional<int64_t> TrainedUntil(const std::string& directory) {
   std::ifstream in(UntilPath(directory));
   std::string line;
   if (!std::getline(in, line)) return std::nullopt;
-  const absl::StatusOr<int64_t> until = ParseTraceTime(line);
+  const absl::StatusOr<int64_t> until = base::ParseTime(line);
   if (!until.ok()) return std::nullopt;
   return *until;
 }

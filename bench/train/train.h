@@ -51,7 +51,8 @@ struct TrainOptions {
   // replay window begins.
   int64_t since_us = std::numeric_limits<int64_t>::min();
   int64_t until_us = std::numeric_limits<int64_t>::max();
-  std::string out = "out/tables";  // directory: items.fltab
+  double skipped_share_max = 0.01;  // as ReadOptions has it
+  std::string out = "out/tables";   // directory: items.fltab
   ModelOptions model;
   std::FILE* progress = nullptr;  // lines about each step, where set
 };

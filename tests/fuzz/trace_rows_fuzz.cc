@@ -20,9 +20,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   FRESHLINE_CHECK(pwrite(file, data, size, 0) == static_cast<ssize_t>(size));
   const std::string path = "/proc/self/fd/" + std::to_string(file);
 
+  bench::ReadOptions options;
+  options.skipped_share_max = 1;
   bench::StringPool pool;
   bench::ReadReport report;
-  const auto clicks = bench::ReadTrace(path, {}, &pool, &report);
+  const auto clicks = bench::ReadTrace(path, options, &pool, &report);
   if (!clicks.ok()) {
     FRESHLINE_CHECK(absl::IsInvalidArgument(clicks.status()));
     return 0;
@@ -36,7 +38,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   bench::StringPool again_pool;
   bench::ReadReport again_report;
-  const auto again = bench::ReadTrace(path, {}, &again_pool, &again_report);
+  const auto again =
+      bench::ReadTrace(path, options, &again_pool, &again_report);
   FRESHLINE_CHECK(again.ok() && again->size() == clicks->size());
   for (size_t i = 0; i < clicks->size(); ++i) {
     FRESHLINE_CHECK((*again)[i].time_us == (*clicks)[i].time_us);

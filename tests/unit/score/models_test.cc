@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "base/time_text.h"
 #include "bench/score/quality.h"
 #include "bench/trace/reader.h"
 #include "tests/support/aisle_trace.h"
@@ -127,7 +128,7 @@ TEST(RealRowsTest, ReproducesTheTableOfTheRecipe) {
   const auto clicks = ReadTrace(path, {}, &pool, &report);
   ASSERT_THAT(clicks, test::IsOk());
   const auto index_of = [&](const char* time) {
-    const int64_t at = *ParseTraceTime(time);
+    const int64_t at = *base::ParseTime(time);
     return static_cast<size_t>(
         std::partition_point(clicks->begin(), clicks->end(),
                              [&](const Click& c) { return c.time_us < at; }) -

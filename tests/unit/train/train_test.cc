@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/time_text.h"
 #include "bench/trace/reader.h"
 #include "featurize/content.h"
 #include "tests/support/status_matchers.h"
@@ -226,8 +227,8 @@ class RunTrainTest : public ::testing::Test {
 TEST_F(RunTrainTest, LearnsFromRowsBeforeTheWindowOnly) {
   Write("trace.csv", kHeader + Row("00:00:00", 1) + Row("00:00:01", 2) +
                          Row("00:00:02", 3) + Row("00:00:03", 4));
-  options_.since_us = *ParseTraceTime("2019-10-01 00:00:01");
-  options_.until_us = *ParseTraceTime("2019-10-01 00:00:03");
+  options_.since_us = *base::ParseTime("2019-10-01 00:00:01");
+  options_.until_us = *base::ParseTime("2019-10-01 00:00:03");
   options_.model.pad = 40;
   const auto report = RunTrain(options_);
   ASSERT_THAT(report, IsOk());
@@ -247,7 +248,7 @@ TEST_F(RunTrainTest, LearnsFromRowsBeforeTheWindowOnly) {
 
 TEST_F(RunTrainTest, ATableOfEveryRowHasNoWindowAfterIt) {
   Write("trace.csv", kHeader + Row("00:00:00", 1) + Row("00:00:01", 2));
-  options_.until_us = *ParseTraceTime("2019-10-01 00:00:01");
+  options_.until_us = *base::ParseTime("2019-10-01 00:00:01");
   ASSERT_THAT(RunTrain(options_), IsOk());
   EXPECT_TRUE(TrainedUntil(options_.out).has_value());
   options_.until_us = std::numeric_limits<int64_t>::max();
@@ -258,6 +259,8 @@ TEST_F(RunTrainTest, ATableOfEveryRowHasNoWindowAfterIt) {
 TEST_F(RunTrainTest, SkipsAndCountsMalformedRows) {
   Write("trace.csv", kHeader + Row("00:00:00", 1) + "2019-10-01 00:00\n" +
                          Row("00:00:02", 3));
+  EXPECT_FALSE(RunTrain(options_).ok());
+  options_.skipped_share_max = 0.5;
   const auto report = RunTrain(options_);
   ASSERT_THAT(report, IsOk());
   EXPECT_EQ(report->clicks, 2U);
@@ -284,7 +287,7 @@ TEST_F(RunTrainTest, SaysWhatIsWrongWithItsInput) {
   EXPECT_THAT(RunTrain(options_),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("no row in the time range")));
-  options_.until_us = *ParseTraceTime("2019-10-02 00:00:00");
+  options_.until_us = *base::ParseTime("2019-10-02 00:00:00");
   options_.out = Path("trace.csv") + "/below-a-file";
   EXPECT_FALSE(RunTrain(options_).ok());
 }
