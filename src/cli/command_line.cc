@@ -12,11 +12,12 @@ namespace freshline::cli {
 namespace {
 
 constexpr char kFooter[] =
-    "Values are typed by how they are written: 42 is INT64, 4.5 FLOAT64, true\n"
-    "BOOL, str:42 or \"42\" STRING, ts:2019-10-01T00:00:00Z TIMESTAMP, empty\n"
-    "NULL, all else STRING; keys are INT64 or STRING. Durations: 30ms, 1h30m.\n"
-    "Exit codes: 0 done; 64 wrong arguments or request; 65 wrong data in a\n"
-    "file; 69 daemon not reached, draining or busy; 70 internal error.";
+    "Values are of the types that the daemon's definitions declare: 42, 4.5,\n"
+    "true, text or \"text, quoted\", 2019-10-01T00:00:00Z; empty is NULL.\n"
+    "Durations: 30ms, 1h30m. Exit codes: 0 done; 64 wrong arguments or "
+    "request;\n"
+    "65 wrong data in a file, or none of it applied; 69 daemon not reached,\n"
+    "draining or busy; 70 internal error.";
 
 int ExitCode(const absl::Status& status) {
   switch (status.code()) {
@@ -27,6 +28,7 @@ int ExitCode(const absl::Status& status) {
     case absl::StatusCode::kOutOfRange:
       return kExitUsage;
     case absl::StatusCode::kDataLoss:
+    case absl::StatusCode::kFailedPrecondition:
       return kExitData;
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kDeadlineExceeded:
@@ -85,30 +87,53 @@ CLI::App* AddGet(CLI::App& app, Arguments& arguments) {
   return get;
 }
 
+void AddPushColumns(CLI::App& push, PushFlags& flags) {
+  push.add_option("--ignore", flags.ignore,
+                  "Column of the file to leave out; may be repeated")
+      ->allow_extra_args(false);
+  push.add_option("--null", flags.nulls,
+                  "Text that is NULL in every column; may be repeated")
+      ->allow_extra_args(false);
+  push.add_option("--delimiter", flags.delimiter,
+                  "Between fields: a character, or comma, semicolon, tab, bar "
+                  "[the one that the header has]");
+  push.add_option("--time-column", flags.time_column,
+                  "Column with the event's time: 2019-10-01 00:00:00 (UTC), "
+                  "2019-10-01T02:00:00+02:00, or a number")
+      ->capture_default_str();
+  push.add_option("--time-unit", flags.time_unit,
+                  "What numbers count in columns of times: s, ms, us, ns")
+      ->capture_default_str();
+  push.add_option("--shift-time", flags.shift_time,
+                  "Added to the events' times: a duration, as 90d or -1h, or "
+                  "now: the newest event comes now");
+}
+
 CLI::App* AddPush(CLI::App& app, Arguments& arguments) {
   CLI::App* push = app.add_subcommand("push", "Send events");
   PushFlags& flags = arguments.push;
   AddCommon(*push, arguments.common);
   push->add_flag("--json", arguments.common.json, "Print the result as JSON");
-  push->add_option("--source", flags.csv.source, "The events' source");
+  push->add_option("--source", flags.source, "The events' source");
   push->add_option("--csv", flags.csv_path,
-                   "File with a header of NAME or NAME:TYPE (bool, int64, "
-                   "float64, string, timestamp); - is standard input");
+                   "CSV file, plain or gzipped, whose header names columns of "
+                   "the source; - is standard input. An empty field is NULL");
   push->add_option(
       "--json-file", flags.json_path,
       "File with a PushEventsRequest as JSON; - is standard input");
-  push->add_option("--time-column", flags.csv.time_column,
-                   "Column with the event's time")
-      ->capture_default_str();
-  push->add_option("--producer", flags.csv.producer,
+  AddPushColumns(*push, flags);
+  push->add_option("--producer", flags.producer,
                    "Who sends, for deduplication: pushing again is harmless");
-  push->add_option("--sequence-column", flags.csv.sequence_column,
+  push->add_option("--sequence-column", flags.sequence_column,
                    "Column with the producer's number of the event "
                    "[the record's number]");
-  push->add_option("--first-sequence", flags.csv.first_sequence,
+  push->add_option("--first-sequence", flags.first_sequence,
                    "Number of the first record")
       ->capture_default_str();
-  push->add_option("--batch", flags.csv.batch_events, "Events per request")
+  push->add_option("--from-line", flags.from_line,
+                   "Go on at the record that begins on this line of the file");
+  push->add_option("--batch", flags.batch_events,
+                   "Events per request, where as many fit")
       ->check(CLI::Range(1, 10'000))
       ->capture_default_str();
   return push;
@@ -180,6 +205,7 @@ int ParseAndRun(std::vector<std::string> arguments, std::istream& in,
   health->add_option("--wait", parsed.health_wait,
                      "Ask again until it serves, for so long at most");
 
+  parsed.push.arguments = arguments;
   std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
   try {
     app.parse(std::move(arguments));
@@ -189,7 +215,8 @@ int ParseAndRun(std::vector<std::string> arguments, std::istream& in,
   }
   if (get->parsed()) return Report(RunGet(parsed.common, parsed.get, out), err);
   if (push->parsed()) {
-    return Report(RunPush(parsed.common, parsed.push, in, out), err);
+    parsed.push.json = parsed.common.json;
+    return Report(RunPush(parsed.common, parsed.push, in, out, err), err);
   }
   if (report->parsed()) {
     return Report(RunReport(parsed.common, parsed.report, out), err);

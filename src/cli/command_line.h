@@ -10,9 +10,10 @@ namespace freshline::cli {
 
 // Exit codes, after sysexits.h.
 inline constexpr int kExitOk = 0;
-inline constexpr int kExitUnhealthy = 1;     // healthcheck only
-inline constexpr int kExitUsage = 64;        // wrong arguments or request
-inline constexpr int kExitData = 65;         // a file's content is wrong
+inline constexpr int kExitUnhealthy = 1;  // healthcheck only
+inline constexpr int kExitUsage = 64;     // wrong arguments or request
+inline constexpr int kExitData =
+    65;  // a file's content is wrong, or none applied
 inline constexpr int kExitUnavailable = 69;  // daemon not reached, or busy
 inline constexpr int kExitInternal = 70;
 

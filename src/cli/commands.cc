@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/commands.h"
 
-#include <google/protobuf/util/json_util.h>
-
-#include <array>
-#include <fstream>
 #include <memory>
-#include <sstream>
 #include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "base/clock.h"
 #include "base/duration_text.h"
 #include "base/status_macros.h"
@@ -19,6 +13,7 @@
 #include "cli/literal.h"
 #include "cli/print.h"
 #include "cli/print_status.h"
+#include "cli/schema.h"
 #include "freshline/v1/feature_store.pb.h"
 #include "freshline/v1/operations.pb.h"
 
@@ -46,8 +41,23 @@ absl::StatusOr<std::unique_ptr<Client>> Connect(const CommonFlags& common) {
   return Client::Create(options);
 }
 
-absl::StatusOr<FeatureRequest> MakeRequest(const GetFlags& flags,
-                                           int64_t now_us) {
+absl::Status AddEntitiesAndEvents(const GetFlags& flags, int64_t now_us,
+                                  const Schema& schema,
+                                  FeatureRequest& request) {
+  for (const std::string& entity : flags.entities) {
+    FRESHLINE_ASSIGN_OR_RETURN(const EntityValues values,
+                               ParseEntity(entity, schema));
+    values.AddTo(request);
+  }
+  for (const std::string& event : flags.events) {
+    FRESHLINE_ASSIGN_OR_RETURN(
+        EventRows rows, ParseEvent(event, flags.producer, now_us, schema));
+    request.AddEvents(rows);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<FeatureRequest> MakeRequest(const GetFlags& flags) {
   if (flags.service.empty() == flags.features.empty()) {
     return absl::InvalidArgumentError(
         "give either --service or --feature (one or more)");
@@ -55,15 +65,6 @@ absl::StatusOr<FeatureRequest> MakeRequest(const GetFlags& flags,
   FeatureRequest request = flags.features.empty()
                                ? FeatureRequest(flags.service)
                                : FeatureRequest::Of(flags.features);
-  for (const std::string& entity : flags.entities) {
-    FRESHLINE_ASSIGN_OR_RETURN(const EntityValues values, ParseEntity(entity));
-    values.AddTo(request);
-  }
-  for (const std::string& event : flags.events) {
-    FRESHLINE_ASSIGN_OR_RETURN(EventRows rows,
-                               ParseEvent(event, flags.producer, now_us));
-    request.AddEvents(rows);
-  }
   if (!flags.budget.empty()) {
     FRESHLINE_ASSIGN_OR_RETURN(const auto budget,
                                ParseFlagDuration("--budget", flags.budget));
@@ -79,104 +80,17 @@ absl::StatusOr<FeatureRequest> MakeRequest(const GetFlags& flags,
   return request;
 }
 
-// What became of the events pushed so far.
-struct PushTally {
-  void Add(const PushAnswer& answer) {
-    for (size_t b = 0; b < answer.event_batches(); ++b) {
-      const EventAnswer events = answer.events(b);
-      for (size_t i = 0; i < events.size(); ++i) {
-        ++total;
-        const auto status = static_cast<size_t>(events.status(i));
-        ++by_status[std::min(status, by_status.size() - 1)];
-        newest = std::max(newest, events.ingest_sequence(i));
-      }
-      level = events.ack_level();
-    }
-  }
-
-  void Print(bool json, std::ostream& out) const {
-    std::vector<std::string> parts;
-    for (size_t s = 1; s < by_status.size(); ++s) {
-      if (!json && by_status[s] == 0) continue;
-      const std::string name = ToString(static_cast<EventStatus>(s));
-      parts.push_back(json ? absl::StrCat("\"", name, "\": ", by_status[s])
-                           : absl::StrCat(by_status[s], " ", name));
-    }
-    if (json) {
-      out << "{\"events\": " << total << ", \"by_status\": {"
-          << absl::StrJoin(parts, ", ") << "}, \"newest_sequence\": " << newest
-          << ", \"ack_level\": \"" << (total > 0 ? ToString(level) : "")
-          << "\"}\n";
-      return;
-    }
-    out << "pushed " << total << " events";
-    if (total > 0) {
-      out << ": " << absl::StrJoin(parts, ", ") << "; acknowledged "
-          << ToString(level) << ", newest sequence " << newest;
-    }
-    out << "\n";
-  }
-
-  uint64_t total = 0;
-  std::array<uint64_t, 6> by_status{};
-  uint64_t newest = 0;
-  AckLevel level{};
-};
-
-// Runs `use` on the file at `path`, or on `in` for "-".
-template <typename Use>
-absl::Status WithFile(const std::string& path, std::istream& in, Use use) {
-  if (path == "-") return use(in);
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ": cannot be opened for reading"));
-  }
-  absl::Status status = use(file);
-  if (status.code() != absl::StatusCode::kDataLoss) return status;
-  return absl::DataLossError(absl::StrCat(path, ": ", status.message()));
-}
-
-absl::Status PushCsv(Client& client, const PushFlags& flags, std::istream& in,
-                     PushTally& tally) {
-  CsvEventReader reader(flags.csv, in);
-  while (true) {
-    FRESHLINE_ASSIGN_OR_RETURN(const auto rows, reader.Next());
-    if (!rows.has_value()) return absl::OkStatus();
-    FRESHLINE_ASSIGN_OR_RETURN(const PushAnswer answer,
-                               client.PushEvents(*rows));
-    tally.Add(answer);
-  }
-}
-
-absl::Status PushJson(Client& client, std::istream& in, PushTally& tally) {
-  std::stringstream text;
-  text << in.rdbuf();
-  v1::PushEventsRequest request;
-  const auto parsed =
-      google::protobuf::util::JsonStringToMessage(text.str(), &request);
-  if (!parsed.ok()) {
-    return absl::DataLossError(
-        absl::StrCat("no PushEventsRequest: ", parsed.ToString()));
-  }
-  std::vector<EventRows> batches;
-  for (v1::EventBatch& batch : *request.mutable_batches()) {
-    batches.emplace_back(std::move(batch));
-  }
-  FRESHLINE_ASSIGN_OR_RETURN(const PushAnswer answer,
-                             client.PushEvents(batches));
-  tally.Add(answer);
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 absl::Status RunGet(const CommonFlags& common, const GetFlags& flags,
                     std::ostream& out) {
-  const int64_t now_us = base::Clock::Real().WallNowMicros();
-  FRESHLINE_ASSIGN_OR_RETURN(const FeatureRequest request,
-                             MakeRequest(flags, now_us));
+  FRESHLINE_ASSIGN_OR_RETURN(FeatureRequest request, MakeRequest(flags));
   FRESHLINE_ASSIGN_OR_RETURN(const auto client, Connect(common));
+  if (!flags.entities.empty() || !flags.events.empty()) {
+    FRESHLINE_ASSIGN_OR_RETURN(const Schema schema, Schema::Ask(*client));
+    FRESHLINE_RETURN_IF_ERROR(AddEntitiesAndEvents(
+        flags, base::Clock::Real().WallNowMicros(), schema, request));
+  }
   FRESHLINE_ASSIGN_OR_RETURN(const FeatureAnswer answer,
                              client->GetFeatures(request));
   if (common.json) return PrintJson(answer.proto(), /*pretty=*/true, out);
@@ -185,36 +99,20 @@ absl::Status RunGet(const CommonFlags& common, const GetFlags& flags,
 }
 
 absl::Status RunPush(const CommonFlags& common, const PushFlags& flags,
-                     std::istream& in, std::ostream& out) {
+                     std::istream& in, std::ostream& out, std::ostream& err) {
   if (flags.csv_path.empty() == flags.json_path.empty()) {
     return absl::InvalidArgumentError("give either --csv or --json-file");
   }
-  if (flags.json_path.empty() && flags.csv.source.empty()) {
+  if (flags.json_path.empty() && flags.source.empty()) {
     return absl::InvalidArgumentError("--csv needs --source");
   }
   FRESHLINE_ASSIGN_OR_RETURN(const auto client, Connect(common));
-  PushTally tally;
-  absl::Status status =
-      flags.json_path.empty()
-          ? WithFile(flags.csv_path, in,
-                     [&](std::istream& file) {
-                       return PushCsv(*client, flags, file, tally);
-                     })
-          : WithFile(flags.json_path, in, [&](std::istream& file) {
-              return PushJson(*client, file, tally);
-            });
-  // After an error too: what was accepted stays accepted.
-  tally.Print(common.json, out);
-  return status;
+  return Push(*client, flags, in, out, err);
 }
 
 absl::Status RunReport(const CommonFlags& common, const ReportFlags& flags,
                        std::ostream& out) {
   OutcomeReport report(flags.service);
-  for (const std::string& entity : flags.entities) {
-    FRESHLINE_ASSIGN_OR_RETURN(const EntityValues values, ParseEntity(entity));
-    values.AddTo(report);
-  }
   for (const std::string& text : flags.losses) {
     // An id may hold anything, a loss no "=".
     const size_t equals = text.rfind('=');
@@ -227,6 +125,12 @@ absl::Status RunReport(const CommonFlags& common, const ReportFlags& flags,
     report.Loss(absl::string_view(text).substr(0, equals), loss);
   }
   FRESHLINE_ASSIGN_OR_RETURN(const auto client, Connect(common));
+  FRESHLINE_ASSIGN_OR_RETURN(const Schema schema, Schema::Ask(*client));
+  for (const std::string& entity : flags.entities) {
+    FRESHLINE_ASSIGN_OR_RETURN(const EntityValues values,
+                               ParseEntity(entity, schema));
+    values.AddTo(report);
+  }
   FRESHLINE_ASSIGN_OR_RETURN(const OutcomeAnswer answer,
                              client->ReportOutcome(report));
   if (common.json) return PrintJson(answer.proto(), /*pretty=*/true, out);

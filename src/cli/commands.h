@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "cli/csv.h"
+#include "cli/push.h"
 #include "freshline/client.h"
 
 namespace freshline::cli {
@@ -32,12 +32,6 @@ struct GetFlags {
   std::string request_id;
 };
 
-struct PushFlags {
-  CsvEventOptions csv;
-  std::string csv_path;   // "-": standard input
-  std::string json_path;  // a PushEventsRequest as JSON
-};
-
 struct ReportFlags {
   std::string service;
   std::vector<std::string> entities;
@@ -50,12 +44,12 @@ struct StatusFlags {
   int count = 0;  // of answers, with watch; 0: until interrupted
 };
 
-// Each connects, does its work and prints. Errors are the client's; those of
-// reading a file are DATA_LOSS with the line.
+// Each connects, does its work and prints. Errors are the client's, and those
+// of reading what was given; of Push() see there.
 absl::Status RunGet(const CommonFlags& common, const GetFlags& flags,
                     std::ostream& out);
 absl::Status RunPush(const CommonFlags& common, const PushFlags& flags,
-                     std::istream& in, std::ostream& out);
+                     std::istream& in, std::ostream& out, std::ostream& err);
 absl::Status RunReport(const CommonFlags& common, const ReportFlags& flags,
                        std::ostream& out);
 absl::Status RunStatus(const CommonFlags& common, const StatusFlags& flags,

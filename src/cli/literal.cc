@@ -1,18 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/literal.h"
 
+#include <algorithm>
+#include <cmath>
 #include <optional>
+#include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
-#include "absl/time/time.h"
+#include "base/number_text.h"
 #include "base/status_macros.h"
+#include "csv/utf8.h"
 
 namespace freshline::cli {
 namespace {
+
+absl::Status Malformed(absl::string_view text, absl::string_view remedy) {
+  return absl::InvalidArgumentError(absl::StrCat("\"", text, "\": ", remedy));
+}
+
+// Bad values may be long; their beginning tells enough.
+absl::Status Wrong(absl::string_view text, absl::string_view what) {
+  const absl::string_view shown = text.substr(0, 60);
+  return absl::InvalidArgumentError(absl::StrCat(
+      "\"", shown, shown.size() < text.size() ? "...\" " : "\" ", what));
+}
 
 bool LooksWhole(absl::string_view text) {
   absl::ConsumePrefix(&text, "-");
@@ -20,15 +37,35 @@ bool LooksWhole(absl::string_view text) {
          text.find_first_not_of("0123456789") == absl::string_view::npos;
 }
 
-bool LooksNumeric(absl::string_view text) {
-  absl::ConsumePrefix(&text, "-");
-  return !text.empty() &&
-         absl::ascii_isdigit(static_cast<unsigned char>(text.front())) &&
-         text.find_first_not_of("0123456789.eE+-") == absl::string_view::npos;
+// What other tools write for no value, where it can be nothing else.
+bool LooksNull(absl::string_view text) {
+  for (const char* null : {"NULL", "\\N", "NA", "N/A", "NaN", "NaT", "None",
+                           "nil", "<NA>", "#N/A"}) {
+    if (absl::EqualsIgnoreCase(text, null)) return true;
+  }
+  return false;
 }
 
-absl::Status Malformed(absl::string_view text, absl::string_view remedy) {
-  return absl::InvalidArgumentError(absl::StrCat("\"", text, "\": ", remedy));
+absl::StatusOr<Literal> ParseFloat(absl::string_view text) {
+  const std::optional<double> number = base::ParseFiniteNumber(text);
+  if (number.has_value()) return Literal(*number);
+  double parsed = 0;
+  if (absl::SimpleAtod(text, &parsed) && std::isinf(parsed)) {
+    return Wrong(text,
+                 "is infinite, or beyond FLOAT64; write a finite number, or "
+                 "nothing for NULL");
+  }
+  return Wrong(text, text.find(',') == absl::string_view::npos
+                         ? "is no FLOAT64; write a number such as 9.5"
+                         : "is no FLOAT64; write a decimal point, and nothing "
+                           "between thousands");
+}
+
+absl::StatusOr<Literal> ParseString(absl::string_view text) {
+  if (csv::IsUtf8(text)) return Literal(std::string(text));
+  return absl::InvalidArgumentError(
+      "the text is not UTF-8; convert the file, for example by: iconv -f "
+      "WINDOWS-1252 -t UTF-8");
 }
 
 // NAME=REST of an assignment.
@@ -41,23 +78,105 @@ absl::StatusOr<std::pair<absl::string_view, absl::string_view>> SplitName(
   return std::make_pair(text.substr(0, equals), text.substr(equals + 1));
 }
 
-// Adds one value as a column of one row.
-void AddColumn(absl::string_view name, const Literal& value, EventRows& rows) {
-  if (const bool* b = std::get_if<bool>(&value)) {
-    rows.Bools(name, {*b});
-  } else if (const int64_t* i = std::get_if<int64_t>(&value)) {
-    rows.Int64s(name, {*i});
-  } else if (const double* d = std::get_if<double>(&value)) {
-    rows.Float64s(name, {*d});
-  } else if (const std::string* s = std::get_if<std::string>(&value)) {
-    rows.Strings(name, {*s});
-  } else if (const TimestampUs* t = std::get_if<TimestampUs>(&value)) {
-    rows.TimestampsUs(name, {t->us});
+// The text of "str:42" or "\"42\""; nullopt where it is neither.
+absl::StatusOr<std::optional<absl::string_view>> Unquote(
+    absl::string_view text) {
+  const absl::string_view whole = text;
+  if (absl::ConsumePrefix(&text, "str:")) return std::optional(text);
+  if (!absl::ConsumePrefix(&text, "\"")) {
+    return std::optional<absl::string_view>();
   }
-  // NULL: a column that is absent is NULL, whatever its type.
+  if (!absl::ConsumeSuffix(&text, "\"")) {
+    return Malformed(whole, "the quote is not closed");
+  }
+  return std::optional(text);
+}
+
+absl::Status UnknownColumn(const SchemaSource& source, absl::string_view name) {
+  return absl::InvalidArgumentError(absl::StrCat(
+      "source \"", source.name, "\" has no column \"", name, "\" (it has: ",
+      absl::StrJoin(source.columns, ", ",
+                    [](std::string* out, const SchemaColumn& column) {
+                      absl::StrAppend(out, column.name);
+                    }),
+      ")"));
 }
 
 }  // namespace
+
+absl::StatusOr<Literal> ParseValue(absl::string_view text, v1::ScalarType type,
+                                   base::TimeUnit unit) {
+  if (text.empty()) return Literal();
+  if (type == v1::STRING) return ParseString(text);
+  text = absl::StripAsciiWhitespace(text);
+  if (text.empty() || LooksNull(text)) return Literal();
+  switch (type) {
+    case v1::BOOL: {
+      const std::optional<bool> truth = base::ParseTruth(text);
+      if (truth.has_value()) return Literal(*truth);
+      return Wrong(text, "is no BOOL; write true or false");
+    }
+    case v1::INT64: {
+      const std::optional<int64_t> number = base::ParseWholeNumber(text);
+      if (number.has_value()) return Literal(*number);
+      return Wrong(text,
+                   "is no INT64; write a whole number from -2^63 to 2^63 - 1");
+    }
+    case v1::FLOAT64:
+      return ParseFloat(text);
+    case v1::TIMESTAMP: {
+      FRESHLINE_ASSIGN_OR_RETURN(const int64_t us, base::ParseTime(text, unit));
+      return Literal(TimestampUs{us});
+    }
+    default:
+      return absl::InvalidArgumentError(
+          "the daemon declares a type that this command does not know; use "
+          "the command of its own version");
+  }
+}
+
+absl::StatusOr<Literal> ParseArgument(absl::string_view text,
+                                      v1::ScalarType type) {
+  FRESHLINE_ASSIGN_OR_RETURN(const auto quoted, Unquote(text));
+  if (quoted.has_value()) {
+    if (type == v1::STRING) return Literal(std::string(*quoted));
+    return Malformed(text, absl::StrCat("is written as a STRING and declared ",
+                                        v1::ScalarType_Name(type),
+                                        "; leave quotes and str: out"));
+  }
+  if (type == v1::TIMESTAMP) absl::ConsumePrefix(&text, "ts:");
+  return ParseValue(text, type);
+}
+
+void AppendTo(const Literal& value, v1::ScalarType type, uint32_t row,
+              v1::Column* column) {
+  // Where a row has no value, an element stands for it all the same.
+  if (std::holds_alternative<std::monostate>(value)) column->add_null_rows(row);
+  const auto or_default = [&]<typename T>(T) {
+    const T* held = std::get_if<T>(&value);
+    return held != nullptr ? *held : T{};
+  };
+  v1::Values* values = column->mutable_values();
+  switch (type) {
+    case v1::BOOL:
+      values->mutable_bools()->add_values(or_default(bool{}));
+      break;
+    case v1::INT64:
+      values->mutable_int64s()->add_values(or_default(int64_t{}));
+      break;
+    case v1::FLOAT64:
+      values->mutable_float64s()->add_values(or_default(double{}));
+      break;
+    case v1::STRING:
+      values->mutable_strings()->add_values(or_default(std::string()));
+      break;
+    case v1::TIMESTAMP:
+      values->mutable_timestamps_us()->add_values(or_default(TimestampUs{}).us);
+      break;
+    default:
+      break;
+  }
+}
 
 std::vector<std::string> SplitOutsideQuotes(absl::string_view text) {
   std::vector<std::string> parts(1);
@@ -73,99 +192,50 @@ std::vector<std::string> SplitOutsideQuotes(absl::string_view text) {
   return parts;
 }
 
-absl::StatusOr<int64_t> ParseTimeUs(absl::string_view text) {
-  int64_t us = 0;
-  if (LooksWhole(text)) {
-    if (absl::SimpleAtoi(text, &us)) return us;
-    return Malformed(text, "beyond the range of Unix microseconds");
-  }
-  absl::string_view rest = text;
-  absl::ConsumeSuffix(&rest, " UTC");
-  absl::Time time;
-  std::string error;
-  for (const char* format : {"%Y-%m-%d %H:%M:%E*S", absl::RFC3339_full}) {
-    if (absl::ParseTime(format, rest, &time, &error)) {
-      return absl::ToUnixMicros(time);
-    }
-  }
-  return Malformed(text,
-                   "is no time; write Unix microseconds, "
-                   "\"2019-10-01 00:00:00\" or \"2019-10-01T00:00:00Z\"");
-}
-
-absl::StatusOr<Literal> ParseLiteral(absl::string_view text) {
-  const absl::string_view whole = text;
-  if (text.empty()) return Literal();
-  if (absl::ConsumePrefix(&text, "str:")) {
-    return Literal(std::string(text.data(), text.size()));
-  }
-  if (absl::ConsumePrefix(&text, "ts:")) {
-    FRESHLINE_ASSIGN_OR_RETURN(const int64_t us, ParseTimeUs(text));
-    return Literal(TimestampUs{us});
-  }
-  if (absl::ConsumePrefix(&text, "\"")) {
-    if (!absl::ConsumeSuffix(&text, "\"")) {
-      return Malformed(whole, "the quote is not closed");
-    }
-    return Literal(std::string(text.data(), text.size()));
-  }
-  if (text == "true" || text == "false") return Literal(text == "true");
-  if (LooksWhole(text)) {
-    int64_t value = 0;
-    if (absl::SimpleAtoi(text, &value)) return Literal(value);
-    return Malformed(text, "beyond INT64; write str: before it for a STRING");
-  }
-  double number = 0;
-  if (LooksNumeric(text) && absl::SimpleAtod(text, &number)) {
-    return Literal(number);
-  }
-  return Literal(std::string(text.data(), text.size()));
-}
-
-absl::StatusOr<EntityValues> ParseEntity(absl::string_view text) {
+absl::StatusOr<EntityValues> ParseEntity(absl::string_view text,
+                                         const Schema& schema) {
   FRESHLINE_ASSIGN_OR_RETURN(const auto named, SplitName(text));
+  FRESHLINE_ASSIGN_OR_RETURN(std::optional<v1::ScalarType> type,
+                             schema.KeyType(named.first));
   EntityValues entity;
   entity.join_key = std::string(named.first);
-  std::vector<int64_t>& numbers = entity.numbers;
-  std::vector<std::string>& strings = entity.strings;
-  for (const std::string& part : SplitOutsideQuotes(named.second)) {
-    if (part.empty()) return Malformed(text, "a value is missing");
-    // Keys are INT64 or STRING only, so that "true" and "1.5" are STRINGs.
-    if (LooksWhole(part) || absl::StartsWith(part, "str:") ||
-        part.front() == '"') {
-      FRESHLINE_ASSIGN_OR_RETURN(Literal value, ParseLiteral(part));
-      if (const int64_t* number = std::get_if<int64_t>(&value)) {
-        numbers.push_back(*number);
-      } else {
-        strings.push_back(std::get<std::string>(std::move(value)));
-      }
-    } else {
-      strings.push_back(part);
-    }
+  const std::vector<std::string> parts = SplitOutsideQuotes(named.second);
+  if (!type.has_value()) {
+    type = std::all_of(parts.begin(), parts.end(), LooksWhole) ? v1::INT64
+                                                               : v1::STRING;
   }
-  if (!numbers.empty() && !strings.empty()) {
-    return Malformed(text,
-                     "mixes INT64 and STRING keys; write str: before each "
-                     "number that is a STRING");
+  for (const std::string& part : parts) {
+    if (part.empty()) return Malformed(text, "a value is missing");
+    FRESHLINE_ASSIGN_OR_RETURN(Literal value, ParseArgument(part, *type));
+    if (const int64_t* number = std::get_if<int64_t>(&value)) {
+      entity.numbers.push_back(*number);
+    } else if (std::string* string = std::get_if<std::string>(&value)) {
+      entity.strings.push_back(std::move(*string));
+    } else {
+      return Malformed(text, "a join key must have a value");
+    }
   }
   return entity;
 }
 
 absl::StatusOr<EventRows> ParseEvent(absl::string_view text,
-                                     absl::string_view producer,
-                                     int64_t now_us) {
+                                     absl::string_view producer, int64_t now_us,
+                                     const Schema& schema) {
   const size_t colon = text.find(':');
   if (colon == absl::string_view::npos || colon == 0) {
     return Malformed(text,
                      "write SOURCE:NAME=VALUE,..., for example "
                      "clicks:user_id=42,product_id=7");
   }
-  EventRows rows(text.substr(0, colon));
+  FRESHLINE_ASSIGN_OR_RETURN(const SchemaSource* source,
+                             schema.GetSource(text.substr(0, colon)));
+  v1::EventBatch batch;
+  batch.set_source(source->name);
   std::optional<uint64_t> sequence;
   for (const std::string& part : SplitOutsideQuotes(text.substr(colon + 1))) {
     FRESHLINE_ASSIGN_OR_RETURN(const auto named, SplitName(part));
     if (named.first == "event_time_us") {
-      FRESHLINE_ASSIGN_OR_RETURN(now_us, ParseTimeUs(named.second));
+      FRESHLINE_ASSIGN_OR_RETURN(now_us, base::ParseTime(named.second));
     } else if (named.first == "producer_sequence") {
       uint64_t number = 0;
       if (!absl::SimpleAtoi(named.second, &number) || producer.empty()) {
@@ -173,19 +243,26 @@ absl::StatusOr<EventRows> ParseEvent(absl::string_view text,
       }
       sequence = number;
     } else {
-      FRESHLINE_ASSIGN_OR_RETURN(const Literal value,
-                                 ParseLiteral(named.second));
-      AddColumn(named.first, value, rows);
+      const SchemaColumn* column = source->Find(named.first);
+      if (column == nullptr) return UnknownColumn(*source, named.first);
+      const auto value = ParseArgument(named.second, column->type);
+      if (!value.ok()) return Malformed(part, value.status().message());
+      // A column that is absent is NULL.
+      if (std::holds_alternative<std::monostate>(*value)) continue;
+      v1::Column* out = batch.add_columns();
+      out->set_name(column->name);
+      AppendTo(*value, column->type, 0, out);
     }
   }
-  rows.TimesUs({now_us});
+  batch.add_event_time_us(now_us);
   if (!producer.empty()) {
     if (!sequence.has_value()) {
       return Malformed(text, "--producer needs producer_sequence=N in it");
     }
-    rows.Producer(producer, {*sequence});
+    batch.set_producer_id(std::string(producer));
+    batch.add_producer_sequence(*sequence);
   }
-  return rows;
+  return EventRows(std::move(batch));
 }
 
 }  // namespace freshline::cli

@@ -8,8 +8,12 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/time_text.h"
+#include "cli/schema.h"
 #include "freshline/events.h"
 #include "freshline/request.h"
+#include "freshline/v1/feature_store.pb.h"
+#include "freshline/v1/types.pb.h"
 
 namespace freshline::cli {
 
@@ -18,27 +22,39 @@ struct TimestampUs {
   friend bool operator==(const TimestampUs&, const TimestampUs&) = default;
 };
 
-// A value as typed on the command line; monostate is NULL.
+// A value; monostate is NULL.
 using Literal = std::variant<std::monostate, bool, int64_t, double, std::string,
                              TimestampUs>;
 
-// The command does not know the schema, so a value's type follows from how it
-// is written; the daemon's error names the declared type where they differ:
+// The value of a declared type that a text of a file stands for:
 //
-//   42           INT64          4.5, 1e3     FLOAT64       true, false  BOOL
-//   str:42, "42" STRING         ts:TIME      TIMESTAMP     (empty)      NULL
-//   anything else is a STRING. TIME as ParseTimeUs() reads it.
+//   BOOL       true, t, yes, y, 1, false, f, no, n, 0, in any case
+//   INT64      a whole number, also as 10.0 or 1e3; never rounded
+//   FLOAT64    a finite number, with a decimal point
+//   STRING     the text, which must be UTF-8
+//   TIMESTAMP  as base::ParseTime() reads it; a number is one of `unit`
 //
-// Returns: INVALID_ARGUMENT naming the text: a number beyond its type, a quote
-// that is not closed, a time that is none.
-absl::StatusOr<Literal> ParseLiteral(absl::string_view text);
+// The empty text is NULL. Where the type is not STRING, so are NULL, \N, NA,
+// N/A, NaN, NaT, None, nil, <NA> and #N/A, in any case, and spaces around a
+// value do not count. In a STRING they are text: "NA" may be a country, "nan" a
+// brand.
+// Returns: INVALID_ARGUMENT naming the text, its type and what to write.
+absl::StatusOr<Literal> ParseValue(
+    absl::string_view text, v1::ScalarType type,
+    base::TimeUnit unit = base::TimeUnit::kMicros);
 
-// Unix microseconds as a whole number, "2019-10-01 00:00:00[.5][ UTC]" (UTC) or
-// RFC 3339.
-absl::StatusOr<int64_t> ParseTimeUs(absl::string_view text);
+// The same of an argument, where a STRING may be quoted, "a,b", or have str:
+// before it, and a TIMESTAMP ts:.
+// Returns: as ParseValue(); and for str: or quotes where the type is another.
+absl::StatusOr<Literal> ParseArgument(absl::string_view text,
+                                      v1::ScalarType type);
 
-// "user_id=42,43" or "country=de,str:1": the values of a join key, INT64 when
-// all are whole numbers, STRING when none is.
+// Appends a value to a column of the type that the value has, at `row`.
+// REQUIRES: the column has as many elements as `row`, of the declared type.
+void AppendTo(const Literal& value, v1::ScalarType type, uint32_t row,
+              v1::Column* column);
+
+// "user_id=42,43" or "country=de,\"a,b\"": the values of a join key.
 struct EntityValues {
   std::string join_key;
   std::vector<int64_t> numbers;  // empty where there are strings
@@ -55,15 +71,22 @@ struct EntityValues {
   }
 };
 
-// Returns: INVALID_ARGUMENT naming the text and what to write instead.
-absl::StatusOr<EntityValues> ParseEntity(absl::string_view text);
+// Values are of the type that the schema declares for the join key. Where
+// entities declare it differently, they are INT64 when all look so, and STRING
+// otherwise or with str: before them.
+// Returns: INVALID_ARGUMENT naming the text and what to write instead;
+// NOT_FOUND for a join key of no entity.
+absl::StatusOr<EntityValues> ParseEntity(absl::string_view text,
+                                         const Schema& schema);
 
-// "clicks:user_id=42,price=9.5": one event. The names event_time_us (default
-// `now_us`; written as ParseTimeUs() reads it) and producer_sequence are the
-// event's own; the latter needs `producer`.
+// "clicks:user_id=42,price=9.5": one event, its values of the types that the
+// source declares. The names event_time_us (default `now_us`; written as
+// base::ParseTime() reads it) and producer_sequence are the event's own; the
+// latter needs `producer`.
+// Returns: INVALID_ARGUMENT naming the text; NOT_FOUND for an unknown source.
 absl::StatusOr<EventRows> ParseEvent(absl::string_view text,
-                                     absl::string_view producer,
-                                     int64_t now_us);
+                                     absl::string_view producer, int64_t now_us,
+                                     const Schema& schema);
 
 // Splits at commas outside double quotes.
 std::vector<std::string> SplitOutsideQuotes(absl::string_view text);

@@ -4,6 +4,7 @@
 #include <google/protobuf/util/json_util.h>
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -11,6 +12,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/check.h"
+#include "base/number_text.h"
 #include "freshline/v1/feature_store.pb.h"
 
 namespace freshline::cli {
@@ -26,12 +28,22 @@ size_t Width(const std::string& text) {
       [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
+// Elements of a list: numbers shortest, strings as they are.
+template <typename Element>
+std::string ElementText(const Element& element) {
+  if constexpr (std::is_floating_point_v<Element>) {
+    return base::ShortestText(element);
+  } else {
+    return std::string(absl::StrCat(element));
+  }
+}
+
 template <typename Elements>
 std::string ListText(const Elements& elements) {
   constexpr size_t kShown = 8;
   std::string text = "[";
   for (size_t i = 0; i < std::min(kShown, elements.size()); ++i) {
-    absl::StrAppend(&text, i == 0 ? "" : ", ", elements[i]);
+    absl::StrAppend(&text, i == 0 ? "" : ", ", ElementText(elements[i]));
   }
   if (elements.size() > kShown) {
     absl::StrAppend(&text, ", ... ", elements.size(), " in all");
@@ -59,9 +71,9 @@ std::string ScalarText(const Message& message, const FieldDescriptor& field) {
     case FieldDescriptor::CPPTYPE_UINT64:
       return absl::StrCat(reflection.GetUInt64(message, &field));
     case FieldDescriptor::CPPTYPE_DOUBLE:
-      return absl::StrCat(reflection.GetDouble(message, &field));
+      return base::ShortestText(reflection.GetDouble(message, &field));
     case FieldDescriptor::CPPTYPE_FLOAT:
-      return absl::StrCat(reflection.GetFloat(message, &field));
+      return base::ShortestText(reflection.GetFloat(message, &field));
     case FieldDescriptor::CPPTYPE_BOOL:
       return reflection.GetBool(message, &field) ? "true" : "false";
     case FieldDescriptor::CPPTYPE_ENUM:
@@ -211,7 +223,8 @@ std::string DurationText(int64_t us) {
 std::string ValueText(const FeatureView& feature, size_t row) {
   if (!feature.HasValue(row)) return "-";
   if (const auto v = feature.Int64(row); v.ok()) return absl::StrCat(*v);
-  if (const auto v = feature.Float64(row); v.ok()) return absl::StrCat(*v);
+  if (const auto v = feature.Float64(row); v.ok())
+    return base::ShortestText(*v);
   if (const auto v = feature.Bool(row); v.ok()) return *v ? "true" : "false";
   if (const auto v = feature.String(row); v.ok()) return Quoted(*v);
   if (const auto v = feature.TimestampUs(row); v.ok()) return absl::StrCat(*v);

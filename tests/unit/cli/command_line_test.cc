@@ -3,13 +3,17 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <atomic>
 #include <fstream>
 #include <sstream>
 
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
 #include "freshline/v1/feature_store.pb.h"
 #include "freshline/v1/operations.pb.h"
 #include "tests/support/fake_feature_store.h"
+#include "tests/unit/cli/shop_schema.h"
 
 namespace freshline::cli {
 namespace {
@@ -50,6 +54,7 @@ class CommandLineTest : public ::testing::Test {
                 .push_events =
                     [this](const v1::PushEventsRequest& request,
                            v1::PushEventsResponse* response) {
+                      if (!push_error_.ok()) return push_error_;
                       pushes_.push_back(request);
                       for (const auto& batch : request.batches()) {
                         v1::EventResults& results = *response->add_results();
@@ -57,7 +62,7 @@ class CommandLineTest : public ::testing::Test {
                         for (int i = 0; i < batch.event_time_us_size(); ++i) {
                           results.add_ingest_sequence(++sequence_);
                           results.add_statuses(i == 1 ? v1::DUPLICATE
-                                                      : v1::ACCEPTED);
+                                                      : push_status_);
                         }
                       }
                       return absl::OkStatus();
@@ -77,6 +82,11 @@ class CommandLineTest : public ::testing::Test {
                       response->set_version("9.9");
                       return absl::OkStatus();
                     },
+                .get_schema =
+                    [](v1::GetSchemaResponse* response) {
+                      *response = ShopSchema();
+                      return absl::OkStatus();
+                    },
                 .check_health =
                     [](const std::string& service, bool* serving) {
                       *serving = service.empty();
@@ -87,6 +97,8 @@ class CommandLineTest : public ::testing::Test {
 
   v1::GetFeaturesRequest get_;
   absl::Status get_error_;
+  absl::Status push_error_;
+  v1::EventStatus push_status_ = v1::ACCEPTED;
   std::vector<v1::PushEventsRequest> pushes_;
   v1::ReportOutcomeRequest outcomes_;
   uint64_t sequence_ = 0;
@@ -98,7 +110,7 @@ TEST_F(CommandLineTest, GetSendsEverythingAndPrintsATable) {
       Execute({"get",           Target(),
                "--service",     "recommend",
                "--entity",      "user_id=42",
-               "--entity",      "country=de",
+               "--entity",      "card=0017",
                "--budget",      "30ms",
                "--max-pending", "2",
                "--max-age",     "1m",
@@ -110,6 +122,7 @@ TEST_F(CommandLineTest, GetSendsEverythingAndPrintsATable) {
                                  HasSubstr("PRESENT"), HasSubstr("COMPUTED")));
   EXPECT_EQ(get_.feature_service(), "recommend");
   EXPECT_EQ(get_.entities_size(), 2);
+  EXPECT_EQ(get_.entities(1).values().strings().values(0), "0017");
   EXPECT_EQ(get_.budget_us(), 30'000);
   EXPECT_EQ(get_.freshness().max_pending(), 2u);
   EXPECT_EQ(get_.freshness().max_age_us(), 60'000'000);
@@ -142,6 +155,7 @@ TEST_F(CommandLineTest, WrongArgumentsAreUsageErrors) {
         "--service or --feature");
   fails({"get", Target(), "--service", "s", "--entity", "x"}, "NAME=VALUE");
   fails({"get", Target(), "--service", "s", "--event", "x"}, "SOURCE:");
+  fails({"get", Target(), "--service", "s", "--entity", "who=1"}, "user_id");
   fails({"get", Target(), "--service", "s", "--budget", "30"}, "--budget");
   fails({"get", Target(), "--service", "s", "--max-age", "soon"}, "--max-age");
   fails({"get", Target(), "--service", "s", "--timeout", "0s"}, "timeout");
@@ -149,8 +163,18 @@ TEST_F(CommandLineTest, WrongArgumentsAreUsageErrors) {
   fails({"push", Target(), "--csv", "-"}, "--source");
   fails({"push", Target(), "--csv", "-", "--source", "s", "--batch", "0"},
         "batch");
-  fails({"push", Target(), "--csv", "/no/such/file", "--source", "s"},
+  fails({"push", Target(), "--csv", "/no/such/file", "--source", "clicks"},
         "/no/such/file");
+  fails({"push", Target(), "--csv", "-", "--source", "click"}, "clicks");
+  fails({"push", Target(), "--csv", "-", "--source", "clicks", "--time-unit",
+         "h"},
+        "--time-unit");
+  fails({"push", Target(), "--csv", "-", "--source", "clicks", "--delimiter",
+         "xx"},
+        "--delimiter");
+  fails({"push", Target(), "--csv", "-", "--source", "clicks", "--shift-time",
+         "then"},
+        "--shift-time");
   fails({"status", Target(), "--watch", "--interval", "x"}, "--interval");
 }
 
@@ -185,15 +209,20 @@ TEST_F(CommandLineTest, ReportSendsLossesAndTellsWhatBecameOfThem) {
   EXPECT_THAT(wrong.err, HasSubstr("REQUEST_ID=LOSS"));
 }
 
+constexpr char kThreeClicks[] =
+    "event_time,user_id\n2019-10-01,1\n2019-10-01,2\n2019-10-01,3\n";
+
 TEST_F(CommandLineTest, PushSendsACsvInBatchesAndTellsWhatBecameOfIt) {
   const Outcome outcome =
       Execute({"push", Target(), "--source", "clicks", "--csv", "-", "--batch",
                "2", "--producer", "web"},
-              "event_time,user_id\n1,1\n2,2\n3,3\n");
+              kThreeClicks);
   EXPECT_EQ(outcome.code, kExitOk) << outcome.err;
   EXPECT_EQ(outcome.out,
             "pushed 3 events: 2 ACCEPTED, 1 DUPLICATE; acknowledged MEMORY, "
             "newest sequence 3\n");
+  EXPECT_THAT(outcome.err,
+              HasSubstr("not applied: 1 DUPLICATE (the first on line 3)"));
   ASSERT_EQ(pushes_.size(), 2u);
   EXPECT_EQ(pushes_[1].batches(0).producer_sequence(0), 3u);
 }
@@ -201,11 +230,109 @@ TEST_F(CommandLineTest, PushSendsACsvInBatchesAndTellsWhatBecameOfIt) {
 TEST_F(CommandLineTest, PushOfBadDataKeepsAndReportsWhatWentBefore) {
   const Outcome outcome = Execute({"push", Target(), "--source", "clicks",
                                    "--csv", "-", "--batch", "1", "--json"},
-                                  "event_time,user_id\n1,1\n2\n");
+                                  "event_time,user_id\n2019-10-01,1\n2\n");
   EXPECT_EQ(outcome.code, kExitData);
-  EXPECT_THAT(outcome.err, HasSubstr("line 3"));
+  EXPECT_THAT(outcome.err, HasSubstr("standard input: line 3"));
   EXPECT_THAT(outcome.out,
               AllOf(HasSubstr("\"events\": 1"), HasSubstr("\"ACCEPTED\": 1")));
+}
+
+TEST_F(CommandLineTest, AfterAnErrorPushSaysHowToGoOnAndTheRestFollows) {
+  const std::string path = ::testing::TempDir() + "/go on.csv";
+  const auto write = [&](const char* value) {
+    std::ofstream(path) << kThreeClicks << "2019-10-01," << value << "\n"
+                        << "2019-10-01,5\n";
+  };
+  write("four");
+  const std::vector<std::string> arguments = {
+      "push", Target(),      "--source", "clicks",  "--csv",
+      path,   "--from-line", "3",        "--batch", "1"};
+  const Outcome outcome = Execute(arguments);
+  EXPECT_EQ(outcome.code, kExitData);
+  EXPECT_THAT(
+      outcome.err,
+      HasSubstr(absl::StrCat(
+          path,
+          ": line 5, column user_id: \"four\" is no INT64; write a whole "
+          "number from -2^63 to 2^63 - 1. Lines 3 to 4 were pushed before it "
+          "(2 "
+          "events); to go on: freshline push ",
+          Target(), " --source clicks --csv '", path,
+          "' --batch 1 --from-line 5\n")));
+  write("4");
+  ASSERT_EQ(pushes_.size(), 2u);
+  EXPECT_EQ(Execute({"push", Target(), "--source", "clicks", "--csv", path,
+                     "--from-line", "5"})
+                .code,
+            kExitOk);
+  EXPECT_THAT(pushes_.back().batches(0).columns(0).values().int64s().values(),
+              ::testing::ElementsAre(4, 5));
+  const Outcome beyond = Execute({"push", Target(), "--source", "clicks",
+                                  "--csv", path, "--from-line", "50"});
+  EXPECT_EQ(beyond.code, kExitUsage);
+  EXPECT_THAT(beyond.err, HasSubstr("--from-line 50"));
+}
+
+TEST_F(CommandLineTest, ARefusalOfTheDaemonIsToldByTheLineOfTheFile) {
+  const auto push = [&](const absl::Status& error) {
+    push_error_ = error;
+    return Execute({"push", Target(), "--source", "clicks", "--csv", "-"},
+                   kThreeClicks);
+  };
+  Outcome outcome = push(absl::InvalidArgumentError(
+      "batches[0]: column \"user_id\", row 1: the reason"));
+  EXPECT_EQ(outcome.code, kExitUsage);
+  EXPECT_THAT(
+      outcome.err,
+      HasSubstr("standard input: line 3: column \"user_id\", row 1: the "
+                "reason. Nothing was pushed before it"));
+  outcome = push(absl::InvalidArgumentError(
+      "batches[0].event_time_us[2] is 7; the reason"));
+  EXPECT_THAT(outcome.err, HasSubstr("line 4: event_time_us[2] is 7"));
+  outcome = push(absl::ResourceExhaustedError(
+      "Received message larger than max (5000000 vs. 4194304)"));
+  EXPECT_EQ(outcome.code, kExitUsage);
+  EXPECT_THAT(outcome.err, HasSubstr("lines 2 to 4"));
+  EXPECT_THAT(outcome.err, HasSubstr("lower --batch"));
+  outcome = push(absl::UnavailableError("gone"));
+  EXPECT_EQ(outcome.code, kExitUnavailable);
+  EXPECT_THAT(outcome.err, HasSubstr("lines 2 to 4: "));
+  EXPECT_THAT(outcome.err, HasSubstr("is not known"));
+}
+
+TEST_F(CommandLineTest, APushThatAppliesNothingFails) {
+  push_status_ = v1::LATE;
+  const Outcome outcome = Execute(
+      {"push", Target(), "--source", "clicks", "--csv", "-"}, kThreeClicks);
+  EXPECT_EQ(outcome.code, kExitData);
+  EXPECT_EQ(outcome.out, "pushed 3 events: 1 DUPLICATE, 2 LATE\n");
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("no event was applied"),
+                                 HasSubstr("--shift-time now"),
+                                 HasSubstr("the first on line 2")));
+}
+
+TEST_F(CommandLineTest, PushShiftsTimes) {
+  const std::string path = ::testing::TempDir() + "/shift.csv";
+  std::ofstream(path) << "event_time,user_id\n2019-10-01 00:00:10,1\n"
+                         "2019-10-01 00:00:05,2\n";
+  const auto push = [&](const char* shift) {
+    const Outcome outcome = Execute({"push", Target(), "--source", "clicks",
+                                     "--csv", path, "--shift-time", shift});
+    EXPECT_EQ(outcome.code, kExitOk) << outcome.err;
+    const auto& times = pushes_.back().batches(0).event_time_us();
+    EXPECT_EQ(times[0] - times[1], 5'000'000);
+    return times[0];
+  };
+  EXPECT_EQ(push("10s"), 1'569'888'020'000'000);
+  EXPECT_EQ(push("-10s"), 1'569'888'000'000'000);
+  const int64_t before = base::Clock::Real().WallNowMicros();
+  const int64_t newest = push("now");
+  EXPECT_GE(newest, before);
+  EXPECT_LE(newest, base::Clock::Real().WallNowMicros());
+  EXPECT_EQ(Execute({"push", Target(), "--source", "clicks", "--csv", "-",
+                     "--shift-time", "now"})
+                .code,
+            kExitUsage);
 }
 
 TEST_F(CommandLineTest, PushReadsAWholeRequestAsJsonFromAFile) {

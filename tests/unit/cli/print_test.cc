@@ -99,14 +99,20 @@ TEST(ValueTextTest, WritesEveryType) {
                  elements { float64s { values: 0.25 } } } } }
     features { name: "g" values { lists { lengths: 0
                  elements { strings {} } } } }
-    features { name: "h" values {} })");
+    features { name: "h" values {} }
+    features { name: "i" values { float64s { values: 1234567.75 } } }
+    features { name: "j" values { vectors { dim: 2
+                 values: [ 0.1, 16777217 ] } } }
+    features { name: "k" values { lists { lengths: 1
+                 elements { float64s { values: 0.1234567890123 } } } } })");
   std::string all;
   for (size_t i = 0; i < answer.feature_count(); ++i) {
     all += ValueText(answer.feature(i), 0) + ";";
   }
   EXPECT_EQ(all,
             "5;0.5;true;9;[1, 2];[0.25];[];"
-            "(of a type that this version does not know);");
+            "(of a type that this version does not know);1234567.75;"
+            "[0.1, 16777216];[0.1234567890123];");
 }
 
 TEST(PrintFieldsTest, PrintsZerosMapsInOrderAndTables) {

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/shell_quote.h"
+
+#include <gtest/gtest.h>
+
+namespace freshline::cli {
+namespace {
+
+TEST(ShellQuoteTest, QuotesWhatAShellWouldChange) {
+  EXPECT_EQ(ShellQuote("--csv"), "--csv");
+  EXPECT_EQ(ShellQuote("a/b-c_d.csv"), "a/b-c_d.csv");
+  EXPECT_EQ(ShellQuote(""), "''");
+  EXPECT_EQ(ShellQuote("#1"), "'#1'");
+  EXPECT_EQ(ShellQuote("it's"), "'it'\\''s'");
+  EXPECT_EQ(ShellQuote("$HOME *"), "'$HOME *'");
+}
+
+}  // namespace
+}  // namespace freshline::cli
