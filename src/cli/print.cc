@@ -258,7 +258,7 @@ void PrintAnswer(const FeatureAnswer& answer, int64_t now_us,
   table.Print(out);
   out << "revision " << answer.revision() << "\n";
   if (answer.price() > 0) {
-    out << "price " << absl::StrFormat("%.4g", answer.price())
+    out << "price " << base::ShortestText(answer.price())
         << " per worker-millisecond when a refresh was given up\n";
   }
   for (size_t b = 0; b < answer.event_batches(); ++b) {

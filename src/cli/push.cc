@@ -73,9 +73,14 @@ std::optional<size_t> RowNamed(absl::string_view message) {
   return std::nullopt;
 }
 
+// Whether it is the request that was too large, by gRPC's words or the
+// daemon's.
 bool TooLarge(const absl::Status& status) {
-  return absl::StrContains(status.message(), "larger than max") ||
-         absl::StrContains(status.message(), "in one request");
+  for (const char* words :
+       {"larger than max", "in one request", "the request has"}) {
+    if (absl::StrContains(status.message(), words)) return true;
+  }
+  return false;
 }
 
 // A file of events on its way to the daemon.
@@ -192,7 +197,11 @@ class CsvPush {
   }
 
   absl::Status AtEnd(const CsvEventReader& reader) const {
-    if (tally_.total() > 0 || flags_.from_line == 0) return absl::OkStatus();
+    if (tally_.total() > 0) return absl::OkStatus();
+    if (flags_.from_line == 0) {
+      err_ << "freshline: " << Name() << " holds no event\n";
+      return absl::OkStatus();
+    }
     return absl::InvalidArgumentError(
         absl::StrCat(Name(), ": no record begins at or behind --from-line ",
                      flags_.from_line, "; the last one begins before it (line ",

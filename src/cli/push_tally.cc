@@ -26,8 +26,9 @@ std::string WhyLate(const PushContext& context) {
   }
   return absl::StrCat(
       why,
-      "; to push old events as if the newest came now: --shift-time now; to "
-      "keep them longer, change the source's definition");
+      "; to push old events as if the newest came now: --shift-time now (of a "
+      "file), or by a duration, as in --shift-time 90d; to keep them longer, "
+      "change the source's definition");
 }
 
 std::string Why(EventStatus status, const PushContext& context) {

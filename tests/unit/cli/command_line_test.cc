@@ -294,6 +294,10 @@ TEST_F(CommandLineTest, ARefusalOfTheDaemonIsToldByTheLineOfTheFile) {
   EXPECT_EQ(outcome.code, kExitUsage);
   EXPECT_THAT(outcome.err, HasSubstr("lines 2 to 4"));
   EXPECT_THAT(outcome.err, HasSubstr("lower --batch"));
+  outcome = push(absl::InvalidArgumentError(
+      "the request has 5000000 bytes, and at most 4194304 are taken"));
+  EXPECT_EQ(outcome.code, kExitUsage);
+  EXPECT_THAT(outcome.err, HasSubstr("lower --batch (now 500)"));
   outcome = push(absl::UnavailableError("gone"));
   EXPECT_EQ(outcome.code, kExitUnavailable);
   EXPECT_THAT(outcome.err, HasSubstr("lines 2 to 4: "));
@@ -309,6 +313,15 @@ TEST_F(CommandLineTest, APushThatAppliesNothingFails) {
   EXPECT_THAT(outcome.err, AllOf(HasSubstr("no event was applied"),
                                  HasSubstr("--shift-time now"),
                                  HasSubstr("the first on line 2")));
+}
+
+TEST_F(CommandLineTest, AFileWithoutRowsIsToldSo) {
+  const Outcome outcome =
+      Execute({"push", Target(), "--source", "clicks", "--csv", "-"},
+              "event_time,user_id\n");
+  EXPECT_EQ(outcome.code, kExitOk);
+  EXPECT_EQ(outcome.out, "pushed 0 events\n");
+  EXPECT_THAT(outcome.err, HasSubstr("standard input holds no event"));
 }
 
 TEST_F(CommandLineTest, PushShiftsTimes) {

@@ -80,7 +80,7 @@ TEST(PrintAnswerTest, OneLinePerFeatureAndRowWithFreshness) {
 TEST(PrintAnswerTest, ThePriceStandsWhereARefreshWasGivenUp) {
   std::ostringstream out;
   PrintAnswer(AnswerFrom("revision: 3 rows: 1 price: 0.012345"), 0, out);
-  EXPECT_THAT(out.str(), HasSubstr("price 0.01235 per worker-"));
+  EXPECT_THAT(out.str(), HasSubstr("price 0.012345 per worker-"));
   out.str("");
   PrintAnswer(AnswerFrom("revision: 3 rows: 1"), 0, out);
   EXPECT_THAT(out.str(), ::testing::Not(HasSubstr("price")));
