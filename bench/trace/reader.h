@@ -73,7 +73,8 @@ struct TraceWindow {
 };
 
 // The window of `seconds` with the most clicks, in whole seconds, found in one
-// pass; the first of several. Of the options, skipped_share_max holds.
+// pass; the first of several. Rows are checked as those outside of a time range
+// are; skipped_share_max holds.
 absl::StatusOr<TraceWindow> FindPeakWindow(const std::string& path,
                                            int64_t seconds,
                                            const ReadOptions& options = {});

@@ -206,10 +206,11 @@ absl::StatusOr<EntityValues> ParseEntity(absl::string_view text,
   }
   for (const std::string& part : parts) {
     if (part.empty()) return Malformed(text, "a value is missing");
-    FRESHLINE_ASSIGN_OR_RETURN(Literal value, ParseArgument(part, *type));
-    if (const int64_t* number = std::get_if<int64_t>(&value)) {
+    absl::StatusOr<Literal> value = ParseArgument(part, *type);
+    if (!value.ok()) return Malformed(text, value.status().message());
+    if (const int64_t* number = std::get_if<int64_t>(&*value)) {
       entity.numbers.push_back(*number);
-    } else if (std::string* string = std::get_if<std::string>(&value)) {
+    } else if (std::string* string = std::get_if<std::string>(&*value)) {
       entity.strings.push_back(std::move(*string));
     } else {
       return Malformed(text, "a join key must have a value");

@@ -16,6 +16,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "base/clock.h"
 #include "base/duration_text.h"
@@ -225,7 +226,10 @@ class CsvPush {
                           flags_.batch_events, ")");
     } else if (const auto row = RowNamed(message);
                row.has_value() && *row < lines.size()) {
-      text = absl::StrCat("line ", lines[*row], ": ", message);
+      // The row of a request tells nothing where the line stands.
+      text = absl::StrCat(
+          "line ", lines[*row], ": ",
+          absl::StrReplaceAll(message, {{absl::StrCat(", row ", *row), ""}}));
     } else {
       text = absl::StrCat(range, ": ", message);
     }

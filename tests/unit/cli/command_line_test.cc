@@ -284,8 +284,8 @@ TEST_F(CommandLineTest, ARefusalOfTheDaemonIsToldByTheLineOfTheFile) {
   EXPECT_EQ(outcome.code, kExitUsage);
   EXPECT_THAT(
       outcome.err,
-      HasSubstr("standard input: line 3: column \"user_id\", row 1: the "
-                "reason. Nothing was pushed before it"));
+      HasSubstr("standard input: line 3: column \"user_id\": the reason. "
+                "Nothing was pushed before it"));
   outcome = push(absl::InvalidArgumentError(
       "batches[0].event_time_us[2] is 7; the reason"));
   EXPECT_THAT(outcome.err, HasSubstr("line 4: event_time_us[2] is 7"));

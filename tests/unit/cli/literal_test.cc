@@ -131,7 +131,7 @@ TEST(ParseEntityTest, NamesWhatIsWrong) {
   EXPECT_THAT(ParseEntity("=42", schema), Refused("NAME=VALUE"));
   EXPECT_THAT(ParseEntity("user_id=", schema), Refused("missing"));
   EXPECT_THAT(ParseEntity("user_id=1,de", schema),
-              Refused("\"de\" is no INT64"));
+              Refused("\"user_id=1,de\": \"de\" is no INT64"));
   EXPECT_THAT(ParseEntity("user_id=NA", schema), Refused("must have a value"));
   EXPECT_THAT(ParseEntity("user=1", schema),
               StatusIs(absl::StatusCode::kNotFound,
