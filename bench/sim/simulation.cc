@@ -230,8 +230,10 @@ void Simulation::Take(const SimArrival& arrival) {
        arrival.shape});
   const TicketId id{next_ticket_++};
   waiting_[id] = query;
-  policy_->Arrive({id, arrival.flow, now_ + slo - options_.guard, {&need, 1}},
-                  now_, &actions_);
+  const Duration guard =
+      options_.guard_of ? options_.guard_of(arrival, now_) : options_.guard;
+  policy_->Arrive({id, arrival.flow, now_ + slo - guard, {&need, 1}}, now_,
+                  &actions_);
   Apply();
   if (arrival.patience > Duration::zero()) {
     departures_.push({now_ + arrival.patience, base::ToInt(id)});

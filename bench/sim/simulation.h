@@ -89,6 +89,9 @@ struct SimOptions {
   uint32_t workers = 2;
   base::Duration slo = std::chrono::milliseconds(30);
   base::Duration guard = std::chrono::milliseconds(3);
+  // How long before its deadline the answer to a query leaves; not set: `guard`
+  // for all. Called once for each query that waits.
+  std::function<base::Duration(const SimArrival&, base::MonoTime now)> guard_of;
   // What the policy is told a refresh is worth: value times this metric, or
   // where there is none the arrival's true value.
   std::shared_ptr<const staleness::StalenessMetric> metric;

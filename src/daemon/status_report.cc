@@ -31,7 +31,7 @@ void FillQueries(const StatusSources& from, v1::GetStatusResponse* out) {
   v1::QueryCounters* queries = out->mutable_queries();
   queries->set_answered(counters.answered);
   queries->set_cancelled(stats.cancelled);
-  queries->set_late(stats.late);
+  queries->set_late(counters.late);
   for (size_t i = 1; i < counters.rows_by_obtained.size(); ++i) {
     (*queries->mutable_rows_by_obtained())[v1::Obtained_Name(
         static_cast<v1::Obtained>(i))] = counters.rows_by_obtained[i];
@@ -80,6 +80,7 @@ void FillScheduler(const StatusSources& from, v1::GetStatusResponse* out) {
   scheduler->set_tickets_refused_policy(stats.policy.tickets_refused);
   scheduler->set_rows_refused_full(stats.policy.rows_refused);
   scheduler->set_jobs_failed(stats.policy.jobs_failed);
+  scheduler->set_stalls(stats.stalls);
 }
 
 void FillTable(const StatusSources& from, v1::GetStatusResponse* out) {
@@ -139,6 +140,11 @@ void FillServices(const StatusSources& from, v1::GetStatusResponse* out) {
     status->set_beyond_guard(flow.beyond_guard);
     status->set_overhead_reports(flow.overhead_reports);
     status->set_overhead_implausible(flow.overhead_implausible);
+    status->set_overhead_bounded(flow.overhead_bounded);
+    status->set_callers_reporting(flow.callers_reporting);
+    status->set_callers_silent(flow.callers_silent);
+    status->set_overhead_silent_us(Micros(flow.overhead_silent));
+    status->set_overhead_reported_us(Micros(flow.overhead_reported));
   }
 }
 

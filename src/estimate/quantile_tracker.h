@@ -32,6 +32,12 @@ class QuantileTracker {
     value_ =
         std::clamp(value_ + options_.step * by, options_.low, options_.high);
   }
+  // Takes the threshold part of the way to its lower bound: `share` of what it
+  // is above it stays. For thresholds that grow old without updates.
+  // REQUIRES: share is in [0, 1].
+  void Shrink(double share) {
+    value_ = options_.low + (value_ - options_.low) * share;
+  }
   // The threshold in force.
   double value() const { return value_; }
 

@@ -92,6 +92,7 @@ void Dispatcher::Changed(base::RowId row, base::Seq newest,
 }
 
 MonoTime Dispatcher::Step() {
+  NoticeStall(rooms_.clock->Now());
   TakeFinished();
   GiveUpHung();
   TickIfDue();
@@ -116,11 +117,24 @@ MonoTime Dispatcher::Step() {
     PublishStats();
     next_publish_ = now + kPublishEvery;
   }
-  if (!arriving_.empty()) return now;
+  if (!arriving_.empty()) {
+    expected_ = now;
+    return now;
+  }
   const MonoTime wake = std::min(
       {rooms_.policy->NextWake(), watch_.NextCheck(), reprofiler_.NextCheck()});
   // What the last step changed must not stay unpublished while nothing comes.
-  return unpublished_ ? std::min(wake, next_publish_) : wake;
+  expected_ = unpublished_ ? std::min(wake, next_publish_) : wake;
+  return expected_;
+}
+
+void Dispatcher::NoticeStall(MonoTime now) {
+  if (now > expected_ && now - expected_ >= kStallMin) {
+    ++own_.stalls;
+    stalled_until_ = now;
+    watch_.Forgive(now - expected_);
+  }
+  expected_ = now;
 }
 
 void Dispatcher::Run() {
@@ -171,10 +185,7 @@ void Dispatcher::Cancelled(TicketId id, MonoTime now) {
 }
 
 void Dispatcher::Arrive(TicketId id, std::unique_ptr<WaitingQuery> query) {
-  if (const auto overhead_us = query->overhead_us()) {
-    guard_.Reported(query->flow(), *overhead_us);
-  }
-  const MonoTime answer_by = query->deadline() - guard_.Of(query->flow());
+  const MonoTime answer_by = query->answer_by();
   Waiting waiting;
   waiting.query = std::move(query);
   waiting.answer_by = answer_by;
@@ -332,6 +343,8 @@ void Dispatcher::RecordRun(const Job& job, base::WorkerId worker,
     ++own_.failures;
     return;
   }
+  // Its time is not the work's.
+  if (run.started <= stalled_until_) return;
   runs.actual_ns.Record(job.run_time.count());
   rooms_.estimator->Observe({job.shape, batch, job.run_time, worker,
                              run.predicted_p99, /*is_seed=*/false,
@@ -344,6 +357,7 @@ void Dispatcher::RecordRun(const Job& job, base::WorkerId worker,
 
 void Dispatcher::TickIfDue() {
   const MonoTime now = rooms_.clock->Now();
+  NoticeStall(now);
   if (now < rooms_.policy->NextWake()) return;
   rooms_.policy->Tick(now, &actions_);
   Apply();
@@ -472,13 +486,17 @@ void Dispatcher::SendNow(WaitingQuery* query, MonoTime answer_by) {
   const base::FlowId flow = query->flow();
   const MonoTime deadline = query->deadline();
   const MonoTime before = rooms_.clock->Now();
+  NoticeStall(before);
   query->Send();
   const MonoTime after = rooms_.clock->Now();
+  expected_ = after;
   const bool late = after > deadline;
   if (late) ++own_.late;
   std::optional<Duration> overshoot;
-  if (before >= answer_by) overshoot = after - answer_by;
-  guard_.Answered(flow, overshoot, late);
+  if (before >= answer_by && answer_by > stalled_until_) {
+    overshoot = after - answer_by;
+  }
+  guard_.Answered(flow, overshoot, late, after);
 }
 
 void Dispatcher::PublishStats() {
@@ -491,11 +509,11 @@ void Dispatcher::PublishStats() {
   stats.workers_hung = rooms_.workers->hung();
   stats.runs_starved = rooms_.estimator->starved();
   stats.spares_left = rooms_.workers->spares_left();
-  stats.guard = guard_.Largest();
-  std::vector<Guard::FlowState> flows;
-  for (uint32_t f = 0; f < guard_.flows(); ++f) {
-    flows.push_back(guard_.StateOf(base::FlowId{f}));
-    stats.overshoot = std::max(stats.overshoot, flows.back().overshoot);
+  std::vector<Guard::FlowState> flows = guard_.States(rooms_.clock->Now());
+  for (const Guard::FlowState& flow : flows) {
+    if (flow.answers == 0) continue;
+    stats.guard = std::max(stats.guard, flow.guard);
+    stats.overshoot = std::max(stats.overshoot, flow.overshoot);
   }
   stats.decision_ns_p50 = decision_ns_.Quantile(0.5);
   stats.decision_ns_p99 = decision_ns_.Quantile(0.99);

@@ -43,6 +43,7 @@ struct DispatcherStats {
   uint64_t runs_starved = 0;
   uint64_t rows_refused = 0;  // of groups that are disabled
   uint64_t reprofiles = 0;    // rows asked for so that estimates stay true
+  uint64_t stalls = 0;        // times that the process had stopped
   uint32_t workers_busy = 0;
   uint32_t workers_usable = 0;
   uint32_t workers_hung = 0;  // threads whose runs were given up, still away
@@ -75,6 +76,11 @@ struct GroupRunStats {
 // thread comes back, so that the workers left stay with the others; without a
 // spare there is a worker less.
 //
+// A thread that runs kStallMin later than it was to stood still with everything
+// else: answers that were due meanwhile leave at once, and do not teach the
+// guard, which could not have averted it; runs under way neither count as hung
+// for it nor teach the estimator.
+//
 // A query with many needs arrives in slices, each a ticket of its own for the
 // policy, with whatever else came in between: no query keeps the others waiting
 // for longer than a slice takes. It is sent when all of its slices are
@@ -90,6 +96,7 @@ class Dispatcher {
   static constexpr size_t kSliceNeeds = 64;
   static constexpr int kSliceBits = 12;
   static constexpr size_t kNeedsMax = kSliceNeeds << kSliceBits;
+  static constexpr base::Duration kStallMin = std::chrono::milliseconds(20);
 
   struct Options {
     Guard::Options guard;
@@ -135,8 +142,8 @@ class Dispatcher {
   void Changed(base::RowId row, base::Seq newest,
                const schedule::Signals& signals);
 
-  // The guard in force, for admission of queries that cannot wait at all.
-  base::Duration guard(base::FlowId flow) const { return guard_.Of(flow); }
+  // What queries ask how long before their deadline to leave. Any thread.
+  Guard& guard() { return guard_; }
 
   // Does all that is due at the clock's now. Returns when to be called next,
   // unless woken before.
@@ -191,6 +198,9 @@ class Dispatcher {
   void Settle(const schedule::Action& action);
   void Answer(base::TicketId ticket);
   void SendNow(WaitingQuery* query, base::MonoTime answer_by);
+  // Recognises a stop of the whole process (or machine): this thread runs much
+  // later than it was to.
+  void NoticeStall(base::MonoTime now);
   void RecordRun(const Job& job, base::WorkerId worker,
                  const RunWatch::Run& run);
   void GiveUpHung();
@@ -210,6 +220,7 @@ class Dispatcher {
   std::atomic<uint64_t> next_ticket_{1};
   std::atomic<bool> stopping_{false};
   std::atomic<uint64_t> refused_full_{0};
+  Guard guard_;
 
   // Of the driving thread.
   struct Waiting {
@@ -221,7 +232,6 @@ class Dispatcher {
   };
   // Sends what has no slice open or to come.
   void SendIfSettled(base::TicketId id);
-  Guard guard_;
   std::vector<Message> batch_;
   schedule::Actions actions_;
   std::vector<schedule::RowResult> results_;
@@ -239,6 +249,9 @@ class Dispatcher {
   std::vector<Stillborn> stillborn_;
   DispatcherStats own_;
   base::MonoTime next_publish_ = base::kInfinitePast;
+  // When this thread is to run again, or ran last.
+  base::MonoTime expected_ = base::kInfiniteFuture;
+  base::MonoTime stalled_until_ = base::kInfinitePast;
   bool unpublished_ = false;
 
   mutable base::Mutex stats_mu_;

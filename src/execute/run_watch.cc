@@ -31,6 +31,7 @@ void RunWatch::Started(base::WorkerId worker, base::JobId job,
   run.group = rows[0].group;
   run.rows.assign(rows.begin(), rows.end());
   run.predicted_p99 = predicted_p99;
+  run.started = now;
   const double ns =
       std::min(options_.factor * static_cast<double>(predicted_p99.count()),
                static_cast<double>(kBoundMax.count()));
@@ -48,6 +49,16 @@ const RunWatch::Run& RunWatch::Ended(base::WorkerId worker) {
   run.running = false;
   --running_;
   return run;
+}
+
+void RunWatch::Forgive(Duration stall) {
+  next_check_ = base::kInfiniteFuture;
+  for (Run& run : runs_) {
+    if (!run.running) continue;
+    run.slow_at += stall;
+    run.hung_at += stall;
+    next_check_ = std::min({next_check_, run.slow_at, run.hung_at});
+  }
 }
 
 std::optional<base::WorkerId> RunWatch::Hung(MonoTime now) {

@@ -32,6 +32,7 @@ class RunWatch {
     base::GroupId group{};
     std::vector<base::RowId> rows;
     base::Duration predicted_p99{};
+    base::MonoTime started;
     base::Duration slow_after{};
     base::MonoTime slow_at;
     base::MonoTime hung_at;
@@ -51,6 +52,8 @@ class RunWatch {
   std::optional<base::WorkerId> Hung(base::MonoTime now);
   // A worker whose run has become slow since it last was said to be.
   std::optional<base::WorkerId> Slow(base::MonoTime now);
+  // The whole process stood still for so long: what runs has had no such time.
+  void Forgive(base::Duration stall);
   // Neither gives anything before. May be early.
   base::MonoTime NextCheck() const { return next_check_; }
 

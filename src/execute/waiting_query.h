@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <span>
 
 #include "base/ids.h"
@@ -21,10 +20,10 @@ class WaitingQuery {
   virtual ~WaitingQuery() = default;
 
   virtual base::FlowId flow() const = 0;
-  // When the caller's patience ends; the guard is not yet taken off.
+  // When the caller's patience ends.
   virtual base::MonoTime deadline() const = 0;
-  // What the caller says it saw last time beyond the server's part; untrusted.
-  virtual std::optional<int64_t> overhead_us() const { return std::nullopt; }
+  // When the answer leaves at the latest: the deadline less the guard.
+  virtual base::MonoTime answer_by() const = 0;
   // Sorted by row, without repeats. Constant.
   virtual std::span<const schedule::Need> needs() const = 0;
 

@@ -43,15 +43,40 @@ absl::Status TooLarge(const Answer& answer) {
       "came with the request are applied)"));
 }
 
+Duration LongestSlo(const registry::Revision& revision) {
+  Duration longest = revision.adhoc_slo();
+  for (const registry::FeatureService& service : revision.services()) {
+    longest = std::max(longest, service.plan->slo);
+  }
+  return longest;
+}
+
+// From arrival to the deadline that the query itself sets. Whoever asks for the
+// stored answer at once, with 0, finds it late where the SLO has passed: what is
+// made anew for every answer is stored nowhere, and takes its time.
+Duration BudgetOf(const Query& query) {
+  if (query.budget_us.value_or(0) == 0) return query.plan->slo;
+  // Compared as microseconds: a huge budget must not overflow.
+  const auto most = std::chrono::duration_cast<std::chrono::microseconds>(
+      query.plan->budget_max);
+  return std::chrono::microseconds(std::min(*query.budget_us, most.count()));
+}
+
 }  // namespace
 
 // An answer on its way out.
 class FeatureServer::Sending final : public execute::FanOut::Work {
  public:
-  Sending(FeatureServer* server, Answer answer, CompletionHandle done)
-      : server_(server), answer_(std::move(answer)), done_(std::move(done)) {}
+  Sending(FeatureServer* server, Answer answer, CompletionHandle done,
+          MonoTime deadline)
+      : server_(server),
+        answer_(std::move(answer)),
+        done_(std::move(done)),
+        deadline_(deadline) {}
   bool RunPart() override {
-    if (!begun_.exchange(true)) server_->Complete(answer_, done_.Release());
+    if (!begun_.exchange(true)) {
+      server_->Complete(answer_, deadline_, done_.Release());
+    }
     return false;
   }
 
@@ -59,6 +84,7 @@ class FeatureServer::Sending final : public execute::FanOut::Work {
   FeatureServer* const server_;
   Answer answer_;
   CompletionHandle done_;
+  const MonoTime deadline_;
   std::atomic<bool> begun_{false};
 };
 
@@ -67,7 +93,8 @@ FeatureServer::FeatureServer(Options options, Rooms rooms)
       rooms_(std::move(rooms)),
       maker_({options.inline_cost_max, rooms_.fan_out != nullptr},
              {rooms_.clock, rooms_.table, rooms_.metrics, rooms_.full,
-              rooms_.approximate}) {}
+              rooms_.approximate}),
+      slo_max_(LongestSlo(*rooms_.revision)) {}
 
 absl::StatusOr<std::shared_ptr<const QueryPlan>> FeatureServer::Resolve(
     absl::string_view service, absl::Span<const std::string> references) {
@@ -179,7 +206,7 @@ void FeatureServer::Get(const Query& query, Completion* done) {
          done);
     return;
   }
-  const Times times = TimesOf(query);
+  const Times times = TimesOf(query, now);
   const std::shared_ptr<Gather> gather =
       MakeGather(query, *std::move(keys), times, now, done);
   if (!gather->RunHere()) {
@@ -189,44 +216,30 @@ void FeatureServer::Get(const Query& query, Completion* done) {
     }
     gather->FillRest();
   }
-  Gathered(gather.get(), times, query.overhead_us, done);
+  Gathered(gather.get(), times, done);
 }
 
-Duration FeatureServer::GuardOf(const Query& query) const {
-  if (rooms_.dispatcher == nullptr) return Duration::zero();
-  return rooms_.dispatcher->guard(query.plan->flow);
-}
-
-FeatureServer::Times FeatureServer::TimesOf(const Query& query) const {
-  // Compared as microseconds first: a huge budget must not overflow.
-  const Duration budget =
-      query.budget_us.has_value()
-          ? std::chrono::microseconds(
-                std::min(*query.budget_us,
-                         std::chrono::duration_cast<std::chrono::microseconds>(
-                             query.plan->budget_max)
-                             .count()))
-          : query.plan->slo;
+FeatureServer::Times FeatureServer::TimesOf(const Query& query,
+                                            MonoTime now) const {
   const MonoTime deadline =
-      std::min(query.received + budget, query.caller_deadline);
-  return {deadline, deadline - GuardOf(query)};
+      std::min(query.received + BudgetOf(query), query.caller_deadline);
+  if (rooms_.dispatcher == nullptr) return {deadline, deadline};
+  const execute::Guard::Asker asker{query.plan->flow, deadline - query.received,
+                                    query.caller};
+  execute::Guard& guard = rooms_.dispatcher->guard();
+  if (query.overhead_us.has_value()) {
+    guard.Reported(asker, *query.overhead_us, now);
+  }
+  return {deadline, deadline - guard.Of(asker, now)};
 }
 
-InlineLimits FeatureServer::LimitsOf(const Query& query, const Times& times,
-                                     MonoTime now) const {
+InlineLimits FeatureServer::LimitsOf(const Times& times, MonoTime now) const {
   InlineLimits limits;
   limits.here_left = options_.inline_cost_max;
-  // A budget of 0 asks for what is stored, and what is made anew is not: it may
-  // take the time of the SLO.
-  const bool stored_only = query.budget_us == 0;
-  const MonoTime answer_by =
-      stored_only
-          ? std::min(query.received + query.plan->slo, query.caller_deadline) -
-                GuardOf(query)
-          : times.answer_by;
-  limits.made_anew_until = answer_by - (answer_by - now) / kSendShare;
+  limits.made_anew_until =
+      times.answer_by - (times.answer_by - now) / kSendShare;
   // The rest is for the scheduler.
-  limits.by_cost_until = now + (answer_by - now) / 2;
+  limits.by_cost_until = now + (times.answer_by - now) / 2;
   return limits;
 }
 
@@ -252,25 +265,22 @@ std::shared_ptr<Gather> FeatureServer::MakeGather(const Query& query,
   wanted.max_age_us = query.max_age_us;
   return std::make_shared<Gather>(
       &maker_, rooms_.table, std::move(keys), std::move(answer), wanted,
-      LimitsOf(query, times, now),
-      [this, times, overhead_us = query.overhead_us, done](Gather* gather) {
-        Gathered(gather, times, overhead_us, done);
-      });
+      LimitsOf(times, now),
+      [this, times, done](Gather* gather) { Gathered(gather, times, done); });
 }
 
 void FeatureServer::Gathered(Gather* gather, const Times& times,
-                             std::optional<int64_t> overhead_us,
                              Completion* done) {
   if (!gather->lost().empty()) RefreshLater(gather->lost());
   if (gather->stale().empty() || gather->answer().overflown()) {
-    Complete(gather->answer(), done);
+    Complete(gather->answer(), times.deadline, done);
   } else {
-    Wait(gather, times, overhead_us, done);
+    Wait(gather, times, done);
   }
 }
 
 void FeatureServer::Wait(Gather* gather, const Times& times,
-                         std::optional<int64_t> overhead_us, Completion* done) {
+                         Completion* done) {
   std::vector<StaleRow> stale = std::move(gather->stale());
   if (stale.size() > kNeedsMax) stale.resize(kNeedsMax);
   auto pending = std::make_unique<PendingAnswer>(
@@ -279,7 +289,7 @@ void FeatureServer::Wait(Gather* gather, const Times& times,
         Send(std::move(answer), std::move(handle), deadline);
       },
       std::move(gather->answer()), CompletionHandle(done), times.deadline,
-      overhead_us, std::move(stale));
+      times.answer_by, std::move(stale));
   if (times.answer_by <= rooms_.clock->Now()) {
     RefreshLater(pending->places());
     pending->SendStale(Obtained::kStaleDeadline);
@@ -310,15 +320,17 @@ void FeatureServer::Cancel(base::TicketId ticket) {
 void FeatureServer::Send(Answer answer, CompletionHandle done,
                          MonoTime deadline) {
   if (rooms_.fan_out == nullptr || answer.values() <= kDispatcherValuesMax) {
-    Complete(answer, done.Release());
+    Complete(answer, deadline, done.Release());
     return;
   }
   auto sending =
-      std::make_shared<Sending>(this, std::move(answer), std::move(done));
+      std::make_shared<Sending>(this, std::move(answer), std::move(done),
+                                deadline);
   if (!rooms_.fan_out->TryPost(sending, deadline)) sending->RunPart();
 }
 
-void FeatureServer::Complete(const Answer& answer, Completion* done) {
+void FeatureServer::Complete(const Answer& answer, MonoTime deadline,
+                             Completion* done) {
   if (answer.overflown()) {
     Fail(TooLarge(answer), done);
     return;
@@ -333,6 +345,9 @@ void FeatureServer::Complete(const Answer& answer, Completion* done) {
   // Before it leaves: its outcome could come at once.
   if (answer.name() != 0) Remember(answer);
   done->OnAnswer(answer);
+  if (rooms_.clock->Now() > deadline) {
+    late_.fetch_add(1, std::memory_order_relaxed);
+  }
 }
 
 void FeatureServer::Remember(const Answer& answer) {
@@ -365,6 +380,7 @@ void FeatureServer::Fail(const absl::Status& status, Completion* done) {
 QueryCounters FeatureServer::Counters() const {
   QueryCounters counters;
   counters.answered = answered_.load(std::memory_order_relaxed);
+  counters.late = late_.load(std::memory_order_relaxed);
   for (size_t i = 0; i < counters.rows_by_obtained.size(); ++i) {
     counters.rows_by_obtained[i] =
         by_obtained_[i].load(std::memory_order_relaxed);

@@ -31,6 +31,7 @@ namespace freshline::serve {
 
 struct QueryCounters {
   uint64_t answered = 0;
+  uint64_t late = 0;  // sent after their deadline, counted from arrival
   std::array<uint64_t, base::kObtainedCount> rows_by_obtained{};
 };
 
@@ -98,6 +99,9 @@ class FeatureServer {
 
   QueryCounters Counters() const;
 
+  // The longest of all services, and of queries by references.
+  base::Duration slo_max() const { return slo_max_; }
+
  private:
   class Sending;
   // When a query must be answered.
@@ -108,29 +112,27 @@ class FeatureServer {
   absl::StatusOr<QueryKeys> ResolveKeys(const Query& query) const;
   absl::Status CheckEntities(const Query& query, size_t* rows) const;
   absl::Status ApplyEvents(const Query& query, Completion* done);
-  base::Duration GuardOf(const Query& query) const;
-  Times TimesOf(const Query& query) const;
-  InlineLimits LimitsOf(const Query& query, const Times& times,
-                        base::MonoTime now) const;
+  Times TimesOf(const Query& query, base::MonoTime now) const;
+  InlineLimits LimitsOf(const Times& times, base::MonoTime now) const;
   std::shared_ptr<Gather> MakeGather(const Query& query, QueryKeys keys,
                                      const Times& times, base::MonoTime now,
                                      Completion* done);
   // All rows of a query are filled: answers it, or lets it wait.
-  void Gathered(Gather* gather, const Times& times,
-                std::optional<int64_t> overhead_us, Completion* done);
-  void Wait(Gather* gather, const Times& times,
-            std::optional<int64_t> overhead_us, Completion* done);
+  void Gathered(Gather* gather, const Times& times, Completion* done);
+  void Wait(Gather* gather, const Times& times, Completion* done);
   // Lets idle workers refresh rows that were given up.
   void RefreshLater(const std::vector<StaleRow>& rows);
   // Sends the answer to a query that waited, on the fan-out where it is large.
   void Send(Answer answer, CompletionHandle done, base::MonoTime deadline);
-  void Complete(const Answer& answer, Completion* done);
+  void Complete(const Answer& answer, base::MonoTime deadline,
+                Completion* done);
   void Remember(const Answer& answer);
   void Fail(const absl::Status& status, Completion* done);
 
   const Options options_;
   const Rooms rooms_;
   const RowMaker maker_;
+  const base::Duration slo_max_;
 
   base::Mutex plans_mu_;
   absl::flat_hash_map<std::string, std::shared_ptr<const registry::QueryPlan>>
@@ -138,6 +140,7 @@ class FeatureServer {
 
   // Relaxed: statistics only.
   std::atomic<uint64_t> answered_{0};
+  std::atomic<uint64_t> late_{0};
   std::array<std::atomic<uint64_t>, base::kObtainedCount> by_obtained_{};
 };
 

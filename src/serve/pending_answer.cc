@@ -9,13 +9,13 @@ using base::Obtained;
 
 PendingAnswer::PendingAnswer(Sender sender, Answer answer,
                              CompletionHandle done, base::MonoTime deadline,
-                             std::optional<int64_t> overhead_us,
+                             base::MonoTime answer_by,
                              std::vector<StaleRow> stale)
     : sender_(std::move(sender)),
       answer_(std::move(answer)),
       done_(std::move(done)),
       deadline_(deadline),
-      overhead_us_(overhead_us),
+      answer_by_(answer_by),
       places_(std::move(stale)) {
   std::sort(places_.begin(), places_.end(),
             [](const StaleRow& a, const StaleRow& b) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -21,12 +20,12 @@ class PendingAnswer final : public execute::WaitingQuery {
 
   // `stale` is not empty, in any order.
   PendingAnswer(Sender sender, Answer answer, CompletionHandle done,
-                base::MonoTime deadline, std::optional<int64_t> overhead_us,
+                base::MonoTime deadline, base::MonoTime answer_by,
                 std::vector<StaleRow> stale);
 
   base::FlowId flow() const override { return answer_.plan().flow; }
   base::MonoTime deadline() const override { return deadline_; }
-  std::optional<int64_t> overhead_us() const override { return overhead_us_; }
+  base::MonoTime answer_by() const override { return answer_by_; }
   std::span<const schedule::Need> needs() const override { return needs_; }
   bool SatisfiedBy(size_t need, const table::StoredRow& row) const override;
   void Patch(size_t need, const table::StoredRow& row, uint32_t pending,
@@ -45,7 +44,7 @@ class PendingAnswer final : public execute::WaitingQuery {
   Answer answer_;
   CompletionHandle done_;
   const base::MonoTime deadline_;
-  const std::optional<int64_t> overhead_us_;
+  const base::MonoTime answer_by_;
   std::vector<StaleRow> places_;       // sorted by row
   std::vector<schedule::Need> needs_;  // distinct rows of places_
   std::vector<size_t> first_place_;    // needs_.size() + 1 entries

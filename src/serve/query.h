@@ -21,9 +21,11 @@ struct Query {
   std::shared_ptr<const registry::QueryPlan> plan;
   std::span<const ingest::ColumnInput> entities;
   std::span<const ingest::DecodedBatch> events;
-  base::MonoTime received;
+  base::MonoTime received;  // when it reached the machine, as near as is known
   base::MonoTime caller_deadline = base::kInfiniteFuture;
   std::optional<int64_t> budget_us;
+  // Whose connection it came by, for what is learned of callers; 0: not known.
+  uint64_t caller = 0;
   // What the caller saw last time beyond the server's part. Untrusted.
   std::optional<int64_t> overhead_us;
   // A stored row within these is good enough.

@@ -85,14 +85,13 @@ void FakeWorkerPool::Finish(uint32_t worker, base::Duration run_time,
 FakeQuery::FakeQuery(FakeClock* clock, base::MonoTime deadline,
                      std::vector<schedule::Need> needs,
                      std::shared_ptr<QueryOutcome> outcome,
-                     base::Duration send_cost,
-                     std::optional<int64_t> overhead_us)
+                     base::Duration send_cost, base::Duration guard)
     : clock_(clock),
       deadline_(deadline),
       needs_(std::move(needs)),
       outcome_(std::move(outcome)),
       send_cost_(send_cost),
-      overhead_us_(overhead_us) {
+      guard_(guard) {
   outcome_->rows.resize(needs_.size());
 }
 

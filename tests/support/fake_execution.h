@@ -141,17 +141,18 @@ struct QueryOutcome {
 
 class FakeQuery final : public execute::WaitingQuery {
  public:
-  // `needs` are sorted by row. `send_cost` passes on the clock in Send().
+  // `needs` are sorted by row. `send_cost` passes on the clock in Send();
+  // `guard` before the deadline the answer is to leave.
   FakeQuery(FakeClock* clock, base::MonoTime deadline,
             std::vector<schedule::Need> needs,
             std::shared_ptr<QueryOutcome> outcome,
             base::Duration send_cost = {},
-            std::optional<int64_t> overhead_us = {});
+            base::Duration guard = std::chrono::milliseconds(2));
   ~FakeQuery() override { outcome_->destroyed = true; }
 
   base::FlowId flow() const override { return base::FlowId{0}; }
   base::MonoTime deadline() const override { return deadline_; }
-  std::optional<int64_t> overhead_us() const override { return overhead_us_; }
+  base::MonoTime answer_by() const override { return deadline_ - guard_; }
   std::span<const schedule::Need> needs() const override { return needs_; }
   bool SatisfiedBy(size_t need, const table::StoredRow& row) const override {
     return row.as_of.sequence >= needs_[need].want;
@@ -170,7 +171,7 @@ class FakeQuery final : public execute::WaitingQuery {
   const std::vector<schedule::Need> needs_;
   const std::shared_ptr<QueryOutcome> outcome_;
   const base::Duration send_cost_;
-  const std::optional<int64_t> overhead_us_;
+  const base::Duration guard_;
 };
 
 }  // namespace freshline::test

@@ -117,7 +117,6 @@ class DispatcherTest : public ::testing::Test {
   std::shared_ptr<QueryOutcome> Ask(base::RowId row, base::Seq want,
                                     Duration budget,
                                     base::TicketId* ticket = nullptr,
-                                    std::optional<int64_t> overhead_us = {},
                                     uint32_t events = 1) {
     schedule::Need need;
     need.row = row;
@@ -125,8 +124,7 @@ class DispatcherTest : public ::testing::Test {
     need.levels.push_back({base::Fidelity::kFull, 1.0, {kGroup, events, 1}});
     auto outcome = std::make_shared<QueryOutcome>();
     std::unique_ptr<WaitingQuery> query = std::make_unique<test::FakeQuery>(
-        &clock_, clock_.Now() + budget, std::vector{need}, outcome,
-        Duration::zero(), overhead_us);
+        &clock_, clock_.Now() + budget, std::vector{need}, outcome);
     const base::TicketId id = dispatcher_->NewTicket();
     EXPECT_TRUE(dispatcher_->Submit(id, std::move(query)));
     if (ticket != nullptr) *ticket = id;

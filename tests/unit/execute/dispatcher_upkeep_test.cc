@@ -164,21 +164,76 @@ TEST_F(DispatcherUpkeepTest, AGroupThatNobodyAsksForIsProfiledAnew) {
   EXPECT_GT(base::ToMillis(estimator_->Mean({kGroup, 1, 1}, 1)), 14);
 }
 
-TEST_F(DispatcherUpkeepTest, ReportsOfCallersMoveTheGuard) {
+// A query that leaves 0.5 ms after its time, as a slow send makes it.
+void AskAndSendLate(Dispatcher* dispatcher, test::FakeClock* clock,
+                    base::RowId row, base::Seq want) {
+  schedule::Need need;
+  need.row = row;
+  need.want = want;
+  need.levels.push_back({base::Fidelity::kFull, 1.0, {kGroup, 1, 1}});
+  std::unique_ptr<WaitingQuery> query = std::make_unique<test::FakeQuery>(
+      clock, clock->Now() + milliseconds(30), std::vector{need},
+      std::make_shared<QueryOutcome>(), std::chrono::microseconds(500));
+  EXPECT_TRUE(dispatcher->Submit(std::move(query)).has_value());
+}
+
+TEST_F(DispatcherUpkeepTest, ALateSendRaisesTheGuardOfItsFlow) {
   const auto [row, sequence] = Click(1);
-  EXPECT_EQ(dispatcher_->guard(base::FlowId{0}), milliseconds(2));
-  for (int i = 0; i < 200; ++i) {
-    Ask(row, sequence, milliseconds(1), nullptr, int64_t{4000});
-    Ask(row, sequence, milliseconds(1), nullptr, int64_t{-7});
-    dispatcher_->Step();
+  AskAndSendLate(dispatcher_.get(), &clock_, row, sequence);
+  RunFor(milliseconds(40));
+  const Guard::FlowState flow = dispatcher_->guard().States(clock_.Now())[0];
+  EXPECT_EQ(flow.answers, 1U);
+  EXPECT_GT(flow.overshoot, std::chrono::microseconds(200));
+}
+
+TEST_F(DispatcherUpkeepTest, AStopOfTheProcessAnswersAtOnceAndTeachesNothing) {
+  std::vector<std::shared_ptr<QueryOutcome>> outcomes;
+  for (int64_t user = 1; user <= 40; ++user) {
+    // They would have left one after the other, the last just at the end.
+    const auto [row, sequence] = Click(user);
+    outcomes.push_back(
+        Ask(row, sequence, milliseconds(25) + 125 * user * milliseconds(1)));
   }
-  EXPECT_GT(dispatcher_->guard(base::FlowId{0}), milliseconds(4));
-  EXPECT_LT(dispatcher_->guard(base::FlowId{0}), milliseconds(5));
+  dispatcher_->Step();
+  const Duration before =
+      dispatcher_->guard().States(clock_.Now())[0].overshoot;
+  clock_.Advance(seconds(5));
+  dispatcher_->Step();
+  uint64_t due = 0;
+  for (const auto& outcome : outcomes) {
+    if (outcome->sent == 0) continue;
+    ++due;
+    EXPECT_EQ(outcome->sent_at, clock_.Now());
+  }
+  EXPECT_GE(due, 38U);
   RunFor(seconds(1));
-  const Guard::FlowState flow = dispatcher_->FlowStats()[0];
-  EXPECT_EQ(flow.overhead_reports, 200U);
-  EXPECT_EQ(flow.overhead_implausible, 200U);
-  EXPECT_EQ(flow.answers, 400U);
+  const Guard::FlowState flow = dispatcher_->guard().States(clock_.Now())[0];
+  EXPECT_EQ(flow.overshoot, before);
+  EXPECT_EQ(flow.answers, 40U);
+  EXPECT_EQ(dispatcher_->Stats().stalls, 1U);
+}
+
+// What comes after the stop is guarded, and teaches, as ever.
+TEST_F(DispatcherUpkeepTest, AfterAStopTheGuardLearnsAgain) {
+  const auto [row, sequence] = Click(1);
+  Ask(row, sequence, milliseconds(30));
+  dispatcher_->Step();
+  clock_.Advance(seconds(5));
+  RunFor(milliseconds(10));
+  AskAndSendLate(dispatcher_.get(), &clock_, row, sequence);
+  RunFor(milliseconds(40));
+  const Guard::FlowState flow = dispatcher_->guard().States(clock_.Now())[0];
+  EXPECT_GT(flow.overshoot, std::chrono::microseconds(200));
+}
+
+TEST_F(DispatcherUpkeepTest, ALongWaitWithNothingToDoIsNoStop) {
+  const auto [row, sequence] = Click(1);
+  Ask(row, sequence, milliseconds(30));
+  RunFor(seconds(100));
+  const auto [again, next] = Click(2);
+  Ask(again, next, milliseconds(30));
+  RunFor(seconds(100));
+  EXPECT_EQ(dispatcher_->Stats().stalls, 0U);
 }
 
 }  // namespace

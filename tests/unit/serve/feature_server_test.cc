@@ -157,7 +157,8 @@ class FeatureServerTest : public ::testing::Test {
                                    policy_.get(),
                                    &pool_,
                                    &costs_,
-                                   {0, 0, 1}});
+                                   {0, 0, 1},
+                                   {milliseconds(30), milliseconds(30)}});
     outcomes_ = std::make_unique<outcome::OutcomeBook>(
         outcome::OutcomeOptions{},
         outcome::OutcomeBook::Rooms{&clock_, revision_, table_.get(),
@@ -191,6 +192,8 @@ class FeatureServerTest : public ::testing::Test {
     std::vector<int64_t> users = {7};
     std::vector<int64_t> items = {};
     std::string request_id = {};
+    base::Duration waited = {};  // before the poller turned to it
+    std::optional<int64_t> overhead_us = {};
   };
   std::optional<base::TicketId> Get(const Ask& ask, Outcome* outcome) {
     auto plan = server_->Resolve(ask.service, {});
@@ -213,7 +216,9 @@ class FeatureServerTest : public ::testing::Test {
     query.plan = *plan;
     query.entities = entities;
     query.events = events;
-    query.received = clock_.Now();
+    query.received = clock_.Now() - ask.waited;
+    query.caller = 7;
+    query.overhead_us = ask.overhead_us;
     query.caller_deadline = ask.caller_deadline;
     query.budget_us = ask.budget_us;
     query.max_pending = ask.max_pending;
@@ -461,6 +466,36 @@ TEST_F(FeatureServerTest, AHugeBudgetIsCutToTheServicesMaximum) {
   Get({.budget_us = INT64_MAX}, &outcome);
   RunFor(milliseconds(299));  // ten times the SLO, less the guard
   EXPECT_TRUE(outcome.answer.has_value());
+}
+
+TEST_F(FeatureServerTest, TimeCountsFromArrival) {
+  Outcome soon;
+  Get({.waited = milliseconds(20)}, &soon);
+  EXPECT_FALSE(soon.answer.has_value());
+  RunFor(milliseconds(6));  // of the 10 that are left
+  EXPECT_TRUE(soon.answer.has_value());
+  EXPECT_EQ(server_->Counters().late, 0U);
+  Outcome late;
+  EXPECT_FALSE(Get({.waited = milliseconds(31)}, &late).has_value());
+  ASSERT_TRUE(late.answer.has_value());
+  EXPECT_EQ(late.events.size(), 1U);
+  EXPECT_EQ(server_->Counters().late, 1U);
+  Outcome stored;
+  Get({.budget_us = 0, .waited = milliseconds(1)}, &stored);
+  EXPECT_EQ(server_->Counters().late, 1U);
+}
+
+TEST_F(FeatureServerTest, EveryQuerysReportIsTaken) {
+  Outcome waits;
+  Get({.overhead_us = 700}, &waits);
+  Outcome stored;
+  Get({.budget_us = 0, .overhead_us = 800}, &stored);
+  Outcome bad;
+  Get({.budget_us = 5000, .overhead_us = 30'001}, &bad);
+  const auto state = dispatcher_->guard().States(clock_.Now())[0];
+  EXPECT_EQ(state.overhead_reports, 2U);
+  EXPECT_EQ(state.overhead_implausible, 1U);
+  RunFor(milliseconds(30));
 }
 
 TEST_F(FeatureServerTest, APastDeadlineIsAnErrorButKeepsTheEvents) {
