@@ -1,13 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/thread.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <cinttypes>
+#include <cstdio>
+
 namespace freshline::base {
+namespace {
+
+// The calling thread's own account at the kernel: "time run, time stood in
+// line, turns".
+class SchedStat {
+ public:
+  SchedStat()
+      : fd_(open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC)) {}
+  ~SchedStat() {
+    if (fd_ >= 0) close(fd_);
+  }
+  SchedStat(const SchedStat&) = delete;
+  SchedStat& operator=(const SchedStat&) = delete;
+
+  int64_t RunDelayNanos() const {
+    char text[96];
+    const ssize_t got = pread(fd_, text, sizeof(text) - 1, 0);
+    if (got <= 0) return 0;
+    text[got] = '\0';
+    int64_t delay = 0;
+    return std::sscanf(text, "%*d %" SCNd64, &delay) == 1 ? delay : 0;
+  }
+
+ private:
+  const int fd_;
+};
+
+}  // namespace
 
 SchedClass SetOwnSchedClass(SchedClass wanted) {
   sched_param param{};
@@ -59,6 +91,12 @@ bool SetSchedClassOf(int thread_id, SchedClass wanted) {
   const int policy = wanted == SchedClass::kIdle ? SCHED_IDLE : SCHED_OTHER;
   return sched_setscheduler(thread_id, policy, &param) == 0 &&
          sched_getscheduler(thread_id) == policy;
+}
+
+Duration ThreadRunDelay() {
+  // Of each thread that asks, for as long as it lives.
+  static thread_local const SchedStat stat;
+  return Duration(stat.RunDelayNanos());
 }
 
 int64_t ThreadCpuNanos() {

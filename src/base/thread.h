@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "absl/strings/string_view.h"
+#include "base/time.h"
 
 namespace freshline::base {
 
@@ -34,6 +35,11 @@ int OwnThreadId();
 // whether the kernel granted it: out of kIdle that takes CAP_SYS_NICE, or a
 // limit on nice values that allows 0.
 bool SetSchedClassOf(int thread_id, SchedClass wanted);
+
+// How long the calling thread has stood in line for a core since it began:
+// able to run, while others ran. 0 where the kernel does not say. One system
+// call, about 1 us.
+Duration ThreadRunDelay();
 
 // CPU time that the calling thread has consumed, in nanoseconds.
 int64_t ThreadCpuNanos();

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/support/async_unary_call.h>
+#include <grpcpp/support/byte_buffer.h>
 
 #include <google/protobuf/arena.h>
 #include <grpcpp/support/proto_buffer_reader.h>

@@ -14,9 +14,11 @@
 #include "freshline/v1/feature_store.grpc.pb.h"
 #include "freshline/v1/operations.grpc.pb.h"
 #include "rpc/call.h"
+#include "rpc/call_queue.h"
 #include "rpc/grpc_status.h"
 #include "rpc/health.h"
 #include "rpc/intake.h"
+#include "rpc/poller.h"
 #include "rpc/request_counts.h"
 #include "rpc/server.h"
 
@@ -38,6 +40,7 @@ struct CallContext {
   RequestCounts counts;
   HealthService health{&counts.Of(Method::kCheckHealth)};
   std::unique_ptr<Intake> intake;
+  std::vector<std::unique_ptr<Poller>> pollers;
   std::vector<ServingThread> threads;
   std::atomic<uint32_t> threads_ready{0};
   std::atomic<bool> draining{false};
@@ -45,6 +48,9 @@ struct CallContext {
   // When the last call of the feature store came. Relaxed: nothing hangs on
   // it but how long a drain waits.
   std::atomic<base::MonoTime> last_call{};
+  // Relaxed: statistics.
+  std::atomic<uint64_t> refused_overdue{0};
+  std::atomic<uint64_t> refused_full{0};
 
   MessageLimits limits() const {
     return {options.receive_bytes_max, options.send_bytes_max};
@@ -63,29 +69,45 @@ struct CallContext {
     if (in_flight.load(std::memory_order_relaxed) >
         options.requests_in_flight_max) {
       counts.Refused(Refusal::kInFlight);
+      refused_full.fetch_add(1, std::memory_order_relaxed);
       return absl::ResourceExhaustedError(
           absl::StrCat("more than ", options.requests_in_flight_max,
                        " requests are in flight; try again later"));
     }
     return absl::OkStatus();
   }
+
+  // Whether a call that has `waited` for its turn while its poller's queue
+  // stands is still worth it: RESOURCE_EXHAUSTED if not. What stands in line
+  // goes on standing, so that whoever is served must leave most of the budget
+  // to those behind it: a quarter is for the line, the rest for the answer and
+  // its way.
+  absl::Status InTime(base::Duration waited, base::Duration budget) {
+    if (waited * kLineShare <= budget) return absl::OkStatus();
+    refused_overdue.fetch_add(1, std::memory_order_relaxed);
+    return absl::ResourceExhaustedError(
+        absl::StrCat("overloaded: this call stood in line for ",
+                     base::ToMillis(waited), " ms, of ", base::ToMillis(budget),
+                     " ms that it has; nothing was applied, try again later"));
+  }
+  static constexpr int kLineShare = 4;
 };
 
-// A call that may carry events: served at once on the poller; on the intake
+// A call that may carry events: served by the poller in its turn; on the intake
 // where it is large, or where its events have a producer and an earlier request
 // of the same connection is still there. Overtaken, the earlier one could find
 // that the producer's window has moved past its events.
 template <typename Request, typename Response>
-class EventCall : public UnaryCall<Request, Response> {
+class EventCall : public UnaryCall<Request, Response>, private CallQueue::Call {
  protected:
   using Base = UnaryCall<Request, Response>;
   using Batches = google::protobuf::RepeatedPtrField<v1::EventBatch>;
 
-  EventCall(CallContext* server, grpc::ServerCompletionQueue* queue,
-            Method method, Intake::Lane lane)
+  EventCall(CallContext* server, Poller* poller, Method method,
+            Intake::Lane lane)
       : Base(&server->counts.Of(method), server->limits()),
         server_(server),
-        queue_(queue),
+        poller_(poller),
         lane_(lane) {}
   ~EventCall() override {
     if (counted_) server_->in_flight.fetch_sub(1, std::memory_order_relaxed);
@@ -95,17 +117,33 @@ class EventCall : public UnaryCall<Request, Response> {
   // Answers the parsed request, or returns why not. Runs on the poller, or on
   // the intake.
   virtual absl::Status Serve() = 0;
+  // The longest that a call of this kind can have, known before it is parsed.
+  virtual base::Duration budget_max() const = 0;
+
+  // RESOURCE_EXHAUSTED where the poller's queue stands and this call, which has
+  // `budget` from its arrival, stood in it too long.
+  absl::Status InTime(base::Duration budget) {
+    if (!poller_->calls().overloaded()) return absl::OkStatus();
+    return server_->InTime(begun_ - arrived(), budget);
+  }
+
+  // When it reached the machine, as near as can be told.
+  using CallQueue::Call::arrived;
 
   CallContext* const server_;
-  grpc::ServerCompletionQueue* const queue_;
-  base::MonoTime received_{};
+  Poller* const poller_;
 
  private:
   void Handle() final {
-    received_ = server_->rooms.clock->Now();
-    server_->last_call.store(received_, std::memory_order_relaxed);
+    const base::MonoTime now = server_->rooms.clock->Now();
+    server_->last_call.store(now, std::memory_order_relaxed);
     counted_ = true;
     server_->in_flight.fetch_add(1, std::memory_order_relaxed);
+    poller_->calls().Push(this, now);
+  }
+
+  void Begin() final {
+    begun_ = server_->rooms.clock->Now();
     const absl::Status s = Accept();
     if (s.ok()) return;
     if (absl::IsResourceExhausted(s)) AddRetryHint();
@@ -122,6 +160,7 @@ class EventCall : public UnaryCall<Request, Response> {
   absl::Status Accept() {
     FRESHLINE_RETURN_IF_ERROR(server_->Admit());
     FRESHLINE_RETURN_IF_ERROR(this->CheckSize());
+    FRESHLINE_RETURN_IF_ERROR(InTime(budget_max()));
     const size_t bytes = this->request_bytes_.Length();
     if (bytes > server_->options.poller_request_bytes_max) {
       return Post(bytes, /*parsed=*/false);
@@ -151,6 +190,7 @@ class EventCall : public UnaryCall<Request, Response> {
       return absl::OkStatus();
     }
     server_->counts.Refused(Refusal::kIntake);
+    server_->refused_full.fetch_add(1, std::memory_order_relaxed);
     return absl::ResourceExhaustedError(absl::StrCat(
         "large requests of ", server_->options.intake_bytes_max,
         " bytes already wait to be decoded, as many as may; send this one "
@@ -159,6 +199,7 @@ class EventCall : public UnaryCall<Request, Response> {
   }
 
   const Intake::Lane lane_;
+  base::MonoTime begun_{};
   bool counted_ = false;
 };
 

@@ -13,8 +13,10 @@
 #include <thread>
 #include <utility>
 
+#include "absl/hash/hash.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/histogram.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "base/thread.h"
@@ -23,6 +25,7 @@
 #include "rpc/encode_schema.h"
 #include "rpc/event_call.h"
 #include "rpc/intake.h"
+#include "rpc/poller.h"
 
 namespace freshline::rpc {
 namespace {
@@ -31,6 +34,8 @@ constexpr size_t kRequestIdBytesMax = outcome::OutcomeBook::kRequestIdBytesMax;
 // Calls of each kind that wait to be matched, per queue: a burst is accepted
 // without a turn of the poller between two calls.
 constexpr int kPostedCalls = 32;
+// Who pushes has no SLO; but what waits for longer is better sent again.
+constexpr base::Duration kPushBudget = std::chrono::seconds(1);
 
 base::MonoTime ToMonoTime(gpr_timespec deadline) {
   const gpr_timespec t = gpr_convert_clock_type(deadline, GPR_CLOCK_MONOTONIC);
@@ -46,15 +51,19 @@ class GetFeaturesCall final
     : public EventCall<v1::GetFeaturesRequest, v1::GetFeaturesResponse>,
       private serve::Completion {
  public:
-  GetFeaturesCall(CallContext* server, grpc::ServerCompletionQueue* queue)
-      : EventCall(server, queue, Method::kGetFeatures, Intake::Lane::kQuery) {
-    server_->features.RequestGetFeatures(
-        &context_, &request_bytes_, &responder_, queue_, queue_, &main_tag_);
+  GetFeaturesCall(CallContext* server, Poller* poller)
+      : EventCall(server, poller, Method::kGetFeatures, Intake::Lane::kQuery) {
+    grpc::ServerCompletionQueue* const queue = poller->queue();
+    server_->features.RequestGetFeatures(&context_, &request_bytes_,
+                                         &responder_, queue, queue, &main_tag_);
   }
 
  private:
-  void PostNext() override { new GetFeaturesCall(server_, queue_); }
+  void PostNext() override { new GetFeaturesCall(server_, poller_); }
   const Batches& batches() const override { return request_->events(); }
+  base::Duration budget_max() const override {
+    return server_->rooms.features->slo_max();
+  }
 
   // On OK the outcome comes, or has come, through the completion.
   absl::Status Serve() override {
@@ -69,6 +78,7 @@ class GetFeaturesCall final
     FRESHLINE_ASSIGN_OR_RETURN(query.plan,
                                server_->rooms.features->Resolve(
                                    request_->feature_service(), references));
+    FRESHLINE_RETURN_IF_ERROR(InTime(PatienceFor(*query.plan)));
     FRESHLINE_RETURN_IF_ERROR(decoded_.DecodeColumns(
         request_->entities(), "entities", &decoded_.entities));
     FRESHLINE_RETURN_IF_ERROR(decoded_.DecodeBatches(
@@ -76,7 +86,8 @@ class GetFeaturesCall final
     query.entities = decoded_.entities;
     query.request_id = request_->request_id();
     query.events = decoded_.batches;
-    query.received = received_;
+    query.received = arrived();
+    query.caller = absl::HashOf(context_.peer()) | 1;  // 0 is nobody
     query.caller_deadline = ToMonoTime(context_.raw_deadline());
     if (request_->has_budget_us()) query.budget_us = request_->budget_us();
     if (request_->has_overhead_us()) {
@@ -90,6 +101,14 @@ class GetFeaturesCall final
     }
     server_->rooms.features->Get(query, this);
     return absl::OkStatus();
+  }
+
+  // A budget of 0 asks for what is stored, not for haste.
+  base::Duration PatienceFor(const registry::QueryPlan& plan) const {
+    if (request_->budget_us() <= 0) return plan.slo;
+    // Compared as microseconds: a huge budget must not overflow.
+    return std::chrono::microseconds(
+        std::min<int64_t>(request_->budget_us(), plan.slo.count() / 1000));
   }
 
   // The caller may go away while the query is still being served.
@@ -113,7 +132,7 @@ class GetFeaturesCall final
   void OnAnswer(const serve::Answer& answer) override {
     response_->set_request_id(request_->request_id());
     EncodeAnswer(answer, response_);
-    response_->set_server_us((server_->rooms.clock->Now() - received_).count() /
+    response_->set_server_us((server_->rooms.clock->Now() - arrived()).count() /
                              1000);
     Finish(absl::OkStatus());
   }
@@ -131,15 +150,17 @@ class GetFeaturesCall final
 class PushEventsCall final
     : public EventCall<v1::PushEventsRequest, v1::PushEventsResponse> {
  public:
-  PushEventsCall(CallContext* server, grpc::ServerCompletionQueue* queue)
-      : EventCall(server, queue, Method::kPushEvents, Intake::Lane::kPush) {
+  PushEventsCall(CallContext* server, Poller* poller)
+      : EventCall(server, poller, Method::kPushEvents, Intake::Lane::kPush) {
+    grpc::ServerCompletionQueue* const queue = poller->queue();
     server_->features.RequestPushEvents(&context_, &request_bytes_, &responder_,
-                                        queue_, queue_, &main_tag_);
+                                        queue, queue, &main_tag_);
   }
 
  private:
-  void PostNext() override { new PushEventsCall(server_, queue_); }
+  void PostNext() override { new PushEventsCall(server_, poller_); }
   const Batches& batches() const override { return request_->batches(); }
+  base::Duration budget_max() const override { return kPushBudget; }
 
   absl::Status Serve() override {
     DecodedRequest decoded;
@@ -160,15 +181,17 @@ class PushEventsCall final
 class ReportOutcomeCall final
     : public EventCall<v1::ReportOutcomeRequest, v1::ReportOutcomeResponse> {
  public:
-  ReportOutcomeCall(CallContext* server, grpc::ServerCompletionQueue* queue)
-      : EventCall(server, queue, Method::kReportOutcome, Intake::Lane::kPush) {
+  ReportOutcomeCall(CallContext* server, Poller* poller)
+      : EventCall(server, poller, Method::kReportOutcome, Intake::Lane::kPush) {
+    grpc::ServerCompletionQueue* const queue = poller->queue();
     server_->features.RequestReportOutcome(
-        &context_, &request_bytes_, &responder_, queue_, queue_, &main_tag_);
+        &context_, &request_bytes_, &responder_, queue, queue, &main_tag_);
   }
 
  private:
-  void PostNext() override { new ReportOutcomeCall(server_, queue_); }
+  void PostNext() override { new ReportOutcomeCall(server_, poller_); }
   const Batches& batches() const override { return none_; }
+  base::Duration budget_max() const override { return kPushBudget; }
 
   absl::Status Serve() override {
     DecodedRequest decoded;
@@ -210,7 +233,31 @@ class GetStatusCall final
       return;
     }
     server_->rooms.status(server_->Report(), response_);
+    FillFrontEnd(response_->mutable_front_end());
     Finish(absl::OkStatus());
+  }
+
+  void FillFrontEnd(v1::FrontEndStatus* out) const {
+    base::Histogram wait_ns;
+    for (const auto& poller : server_->pollers) {
+      const CallQueue::Stats stats = poller->calls().stats();
+      out->set_calls(out->calls() + stats.calls);
+      out->set_calls_waiting(out->calls_waiting() + stats.waiting);
+      out->set_stalls(std::max(out->stalls(), stats.stalls));
+      if (poller->calls().overloaded()) out->set_overloaded(true);
+      wait_ns.Merge(stats.wait_ns);
+    }
+    out->set_wait_us_p50(wait_ns.Quantile(0.5) / 1000);
+    out->set_wait_us_p99(wait_ns.Quantile(0.99) / 1000);
+    out->set_wait_us_max(wait_ns.max() / 1000);
+    out->set_refused_overdue(server_->refused_overdue);
+    out->set_refused_full(server_->refused_full);
+    if (out->overloaded()) {
+      response_->add_degraded(absl::StrCat(
+          "overloaded: more calls come than can be served; those that stand in "
+          "line for a quarter of their budget are refused, ",
+          out->refused_overdue(), " since start"));
+    }
   }
 
   CallContext* const server_;
@@ -251,14 +298,13 @@ class GetSchemaCall final
 struct Server::Rep {
   CallContext context;
   std::vector<int> ports;
-  std::vector<std::unique_ptr<grpc::ServerCompletionQueue>> queues;
   std::unique_ptr<grpc::Server> server;
-  std::vector<std::thread> pollers;
+  std::vector<std::thread> threads;
   bool shut_down = false;
 
   void Configure(grpc::ServerBuilder* builder);
   void StartThreads();
-  void Post(grpc::ServerCompletionQueue* queue);
+  void Post(Poller* poller);
   void Poll(size_t index);
 };
 
@@ -302,38 +348,39 @@ void Server::Rep::Configure(grpc::ServerBuilder* builder) {
                               &ports[i]);
   }
   for (uint32_t i = 0; i < o.pollers; ++i) {
-    queues.push_back(builder->AddCompletionQueue());
+    context.pollers.push_back(std::make_unique<Poller>(
+        context.rooms.clock, builder->AddCompletionQueue()));
   }
 }
 
 // Returns when every thread has been told its class: the status, which reads
 // the list, cannot be asked before.
 void Server::Rep::StartThreads() {
-  for (size_t i = 0; i < queues.size(); ++i) {
+  for (size_t i = 0; i < context.pollers.size(); ++i) {
     context.threads.push_back({absl::StrCat("poller-", i),
                                base::SchedClass::kNormal,
                                context.options.poller_class});
   }
   context.intake = std::make_unique<Intake>(context.options.intake_bytes_max);
-  for (size_t i = 0; i < queues.size(); ++i) {
-    pollers.emplace_back([this, i] { Poll(i); });
+  for (size_t i = 0; i < context.pollers.size(); ++i) {
+    threads.emplace_back([this, i] { Poll(i); });
   }
-  const auto all = static_cast<uint32_t>(queues.size());
+  const auto all = static_cast<uint32_t>(context.pollers.size());
   for (uint32_t ready = 0; ready < all; ready = context.threads_ready) {
     context.threads_ready.wait(ready);
   }
   context.threads.push_back({"intake", context.intake->sched_class()});
 }
 
-void Server::Rep::Post(grpc::ServerCompletionQueue* queue) {
+void Server::Rep::Post(Poller* poller) {
   for (int i = 0; i < kPostedCalls; ++i) {
-    new GetFeaturesCall(&context, queue);
-    new PushEventsCall(&context, queue);
+    new GetFeaturesCall(&context, poller);
+    new PushEventsCall(&context, poller);
   }
-  new ReportOutcomeCall(&context, queue);
-  new GetStatusCall(&context, queue);
-  new GetSchemaCall(&context, queue);
-  context.health.Post(queue);
+  new ReportOutcomeCall(&context, poller);
+  new GetStatusCall(&context, poller->queue());
+  new GetSchemaCall(&context, poller->queue());
+  context.health.Post(poller->queue());
 }
 
 void Server::Rep::Poll(size_t index) {
@@ -342,12 +389,7 @@ void Server::Rep::Poll(size_t index) {
   self.sched_class = base::SetOwnSchedClass(context.options.poller_class);
   context.threads_ready.fetch_add(1);
   context.threads_ready.notify_all();
-  void* tag = nullptr;
-  bool ok = false;
-  while (queues[index]->Next(&tag, &ok)) {
-    const auto* event = static_cast<CallEvents::Tag*>(tag);
-    event->call->On(event->event, ok);
-  }
+  context.pollers[index]->Run();
 }
 
 Server::Server(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
@@ -369,11 +411,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options,
     if (rep->server != nullptr && bound) continue;
     // Unbound queues must be drained before they go.
     if (rep->server != nullptr) rep->server->Shutdown();
-    for (const auto& queue : rep->queues) {
-      queue->Shutdown();
+    for (const auto& poller : rep->context.pollers) {
+      poller->queue()->Shutdown();
       void* tag = nullptr;
       bool ok = false;
-      while (queue->Next(&tag, &ok)) {
+      while (poller->queue()->Next(&tag, &ok)) {
       }
     }
     return absl::InvalidArgumentError(
@@ -381,7 +423,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options,
                      "\": it is in use, or no address of this machine"));
   }
   rep->StartThreads();
-  for (const auto& queue : rep->queues) rep->Post(queue.get());
+  for (const auto& poller : rep->context.pollers) rep->Post(poller.get());
   rep->context.health.SetServing(true);
   return std::unique_ptr<Server>(new Server(std::move(rep)));
 }
@@ -411,8 +453,8 @@ void Server::Shutdown(base::Duration timeout) {
   rep_->server->Shutdown(deadline);
   // What it runs finishes calls on the queues.
   rep_->context.intake->Stop();
-  for (const auto& queue : rep_->queues) queue->Shutdown();
-  for (std::thread& poller : rep_->pollers) poller.join();
+  for (const auto& poller : rep_->context.pollers) poller->queue()->Shutdown();
+  for (std::thread& thread : rep_->threads) thread.join();
 }
 
 Server::~Server() { Shutdown(std::chrono::seconds(1)); }

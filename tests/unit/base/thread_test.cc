@@ -85,6 +85,15 @@ TEST(ThreadTest, EveryClassHasAName) {
   EXPECT_EQ(SchedClassName(SchedClass::kRealtimeHigh), "realtime-high");
 }
 
+TEST(ThreadTest, RunDelayNeverFallsAndIsOfTheThreadItself) {
+  const Duration before = ThreadRunDelay();
+  EXPECT_GE(before, Duration());
+  Duration theirs{};
+  InThread([&theirs] { theirs = ThreadRunDelay(); });
+  EXPECT_GE(theirs, Duration());
+  EXPECT_GE(ThreadRunDelay(), before);
+}
+
 TEST(ThreadTest, CpuTimeCountsOnlyOwnWork) {
   const int64_t before = ThreadCpuNanos();
   int64_t theirs = 0;

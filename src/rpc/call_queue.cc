@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rpc/call_queue.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace freshline::rpc {
+
+using base::Duration;
+using base::MonoTime;
+
+CallQueue::CallQueue(MonoTime now)
+    : dry_(now), turn_(now), window_end_(now + kWindow) {}
+
+void CallQueue::Waits(MonoTime now, MonoTime until) {
+  Dry(now);
+  waits_ = true;
+  wait_until_ = until;
+}
+
+void CallQueue::Woke(MonoTime now, Duration run_delay) {
+  waits_ = false;
+  turn_ = now;
+  if (now - run_delay >= wait_until_ + kStallMin) {
+    // What came meanwhile may have come at any time of it.
+    Stalled(now - wait_until_);
+    return;
+  }
+  dry_ = std::max(dry_, now - run_delay);
+}
+
+void CallQueue::Dry(MonoTime now) {
+  Turn(now);
+  dry_ = now;
+  if (calls_.empty()) {
+    standing_since_ = base::kInfiniteFuture;
+    overloaded_.store(false, std::memory_order_relaxed);
+  }
+}
+
+void CallQueue::Push(Call* call, MonoTime now) {
+  call->arrived_ = dry_;
+  if (standing_since_ == base::kInfiniteFuture) standing_since_ = now;
+  calls_.push_back(call);
+  waiting_.store(calls_.size(), std::memory_order_relaxed);
+}
+
+CallQueue::Call* CallQueue::Pop(MonoTime now) {
+  Turn(now);
+  if (calls_.empty()) return nullptr;
+  Call* const call = calls_.front();
+  calls_.pop_front();
+  waiting_.store(calls_.size(), std::memory_order_relaxed);
+  overloaded_.store(now - standing_since_ >= kStanding,
+                    std::memory_order_relaxed);
+  base::MutexLock lock(&mu_);
+  if (now >= window_end_) {
+    // What is two windows old goes.
+    std::swap(wait_ns_, last_wait_ns_);
+    wait_ns_.Reset();
+    window_end_ = now + kWindow;
+  }
+  ++popped_;
+  wait_ns_.Record((now - call->arrived_).count());
+  return call;
+}
+
+void CallQueue::Turn(MonoTime now) {
+  if (now - turn_ >= kTurnMax) Stalled(now - turn_);
+  turn_ = now;
+}
+
+void CallQueue::Stalled(Duration by) {
+  stalls_.fetch_add(1, std::memory_order_relaxed);
+  if (standing_since_ != base::kInfiniteFuture) standing_since_ += by;
+}
+
+CallQueue::Stats CallQueue::stats() const {
+  Stats stats;
+  stats.waiting = waiting_.load(std::memory_order_relaxed);
+  stats.stalls = stalls_.load(std::memory_order_relaxed);
+  base::MutexLock lock(&mu_);
+  stats.calls = popped_;
+  stats.wait_ns.Merge(wait_ns_);
+  stats.wait_ns.Merge(last_wait_ns_);
+  return stats;
+}
+
+}  // namespace freshline::rpc

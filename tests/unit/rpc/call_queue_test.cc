@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rpc/call_queue.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace freshline::rpc {
+namespace {
+
+using base::Duration;
+using base::MonoTime;
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class TestCall final : public CallQueue::Call {
+ public:
+  void Begin() override {}
+};
+
+class CallQueueTest : public ::testing::Test {
+ protected:
+  // Reads `n` calls at once.
+  void Read(int n) {
+    for (int i = 0; i < n; ++i) {
+      queue_.Push(&pool_[next_ % pool_.size()], now_);
+      ++next_;
+    }
+  }
+  // How long the next call has waited.
+  Duration ServeOne(Duration cost = microseconds(50)) {
+    CallQueue::Call* const call = queue_.Pop(now_);
+    EXPECT_NE(call, nullptr);
+    if (call == nullptr) return {};
+    const Duration waited = now_ - call->arrived();
+    now_ += cost;
+    return waited;
+  }
+  void Dry() { queue_.Dry(now_); }
+
+  MonoTime now_{seconds(1000)};
+  CallQueue queue_{now_};
+  std::vector<TestCall> pool_{100'000};
+  size_t next_ = 0;
+};
+
+TEST_F(CallQueueTest, ServesWhoCameFirst) {
+  EXPECT_TRUE(queue_.empty());
+  EXPECT_EQ(queue_.Pop(now_), nullptr);
+  Read(3);
+  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(queue_.Pop(now_), &pool_[i]);
+  EXPECT_TRUE(queue_.empty());
+}
+
+TEST_F(CallQueueTest, WhoWakesAnIdlePollerHasJustCome) {
+  queue_.Waits(now_, now_ + milliseconds(50));
+  now_ += milliseconds(30);
+  queue_.Woke(now_, microseconds(4));
+  Read(1);
+  EXPECT_EQ(ServeOne(), microseconds(4));
+}
+
+TEST_F(CallQueueTest, ThePollersWaitForACoreIsTheCallsWait) {
+  queue_.Waits(now_, now_ + milliseconds(50));
+  now_ += milliseconds(12);
+  queue_.Woke(now_, milliseconds(7));
+  Read(1);
+  EXPECT_EQ(ServeOne(), milliseconds(7));
+  // It cannot have waited for longer than the poller did.
+  Dry();
+  queue_.Waits(now_, now_ + milliseconds(50));
+  now_ += milliseconds(3);
+  queue_.Woke(now_, milliseconds(20));
+  Read(1);
+  EXPECT_EQ(ServeOne(), milliseconds(3));
+}
+
+TEST_F(CallQueueTest, WhatIsReadAfterASliceHasComeDuringIt) {
+  Dry();
+  Read(10);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(ServeOne(), microseconds(50 * i));
+  Read(2);  // came while those were served
+  EXPECT_EQ(ServeOne(), microseconds(500));
+  Dry();
+  Read(1);
+  EXPECT_EQ(ServeOne(), microseconds(550));
+  EXPECT_EQ(ServeOne(), microseconds(50));
+}
+
+// A queue in virtual time: arrivals in a socket that is read when the poller
+// comes to it. No call is taken to have come later than it did, nor earlier by
+// more than a slice.
+TEST_F(CallQueueTest, TheWaitIsNeverTooShortNorTooLongByMoreThanASlice) {
+  constexpr Duration kSlice = microseconds(500);
+  for (const int load_percent : {30, 90, 250}) {
+    SCOPED_TRACE(load_percent);
+    const Duration cost = microseconds(50);
+    const Duration gap = cost * 100 / load_percent;
+    MonoTime next = now_;
+    std::vector<MonoTime> came;
+    size_t read = 0;
+    size_t served = 0;
+    const size_t base = next_;
+    while (came.size() < 5000) {
+      if (queue_.empty() && next > now_) {
+        queue_.Waits(now_, next + milliseconds(1));
+        now_ = next;
+        queue_.Woke(now_, Duration());
+      }
+      for (; next <= now_; next += gap) came.push_back(next);
+      Read(static_cast<int>(came.size() - read));
+      read = came.size();
+      Dry();
+      const MonoTime end = now_ + kSlice;
+      while (now_ < end && !queue_.empty()) {
+        const auto* call = queue_.Pop(now_);
+        ASSERT_EQ(call, &pool_[(base + served) % pool_.size()]);
+        EXPECT_LE(call->arrived(), came[served]);
+        EXPECT_GE(call->arrived(), came[served] - kSlice - cost);
+        ++served;
+        now_ += cost;
+      }
+    }
+    while (!queue_.empty()) queue_.Pop(now_);
+    Dry();
+  }
+}
+
+TEST_F(CallQueueTest, ABurstIsNoOverload) {
+  Dry();
+  Read(1500);  // 75 ms of work
+  while (!queue_.empty()) ServeOne();
+  EXPECT_FALSE(queue_.overloaded());
+  Dry();
+  Read(1500);
+  while (!queue_.empty()) ServeOne();
+  EXPECT_FALSE(queue_.overloaded());
+}
+
+TEST_F(CallQueueTest, AQueueThatStandsIsOneUntilItIsEmpty) {
+  Dry();
+  Read(100);
+  // Twice of what can be served.
+  for (int i = 0; i < 1900; ++i) {
+    ServeOne();
+    Read(2);
+    Dry();
+  }
+  EXPECT_FALSE(queue_.overloaded());
+  for (int i = 0; i < 200; ++i) ServeOne();
+  EXPECT_TRUE(queue_.overloaded());
+  while (!queue_.empty()) ServeOne();
+  EXPECT_TRUE(queue_.overloaded());  // it is not known yet what has come
+  Read(1);
+  ServeOne();
+  EXPECT_TRUE(queue_.overloaded());
+  Dry();
+  EXPECT_FALSE(queue_.overloaded());
+}
+
+TEST_F(CallQueueTest, AfterAStopCallsAreOldAndTheQueueDoesNotStand) {
+  queue_.Waits(now_, now_ + milliseconds(50));
+  now_ += seconds(5);
+  queue_.Woke(now_, microseconds(10));
+  Read(750);
+  EXPECT_EQ(ServeOne(), seconds(5));
+  Dry();
+  while (!queue_.empty()) ServeOne();
+  EXPECT_FALSE(queue_.overloaded());
+  EXPECT_EQ(queue_.stats().stalls, 1U);
+  Dry();
+  Read(1);
+  EXPECT_LT(ServeOne(), milliseconds(1));
+}
+
+TEST_F(CallQueueTest, AStopAmidWorkIsNoStandingQueue) {
+  Dry();
+  Read(10);
+  ServeOne();
+  ServeOne(seconds(5));
+  Read(10);
+  EXPECT_GT(ServeOne(), seconds(5));
+  EXPECT_FALSE(queue_.overloaded());
+  EXPECT_EQ(queue_.stats().stalls, 1U);
+}
+
+TEST_F(CallQueueTest, WakingLateForWantOfACoreIsNoStop) {
+  queue_.Waits(now_, now_ + milliseconds(50));
+  now_ += milliseconds(150);
+  queue_.Woke(now_, milliseconds(100));
+  EXPECT_EQ(queue_.stats().stalls, 0U);
+}
+
+TEST_F(CallQueueTest, StatsAreOfTheLastWindows) {
+  Dry();
+  Read(1);
+  now_ += milliseconds(8);
+  ServeOne();
+  Read(2);
+  EXPECT_EQ(queue_.stats().waiting, 2U);
+  EXPECT_EQ(queue_.stats().calls, 1U);
+  EXPECT_GE(queue_.stats().wait_ns.max(), 8'000'000);
+  ServeOne();
+  ServeOne();
+  for (int i = 0; i < 3; ++i) {
+    queue_.Waits(now_, now_ + seconds(60));
+    now_ += CallQueue::kWindow;
+    queue_.Woke(now_, Duration());
+    Read(1);
+    ServeOne();
+    Dry();
+  }
+  EXPECT_EQ(queue_.stats().calls, 6U);
+  EXPECT_LT(queue_.stats().wait_ns.max(), 1'000'000);
+}
+
+}  // namespace
+}  // namespace freshline::rpc
