@@ -23,7 +23,7 @@ void CallQueue::Woke(MonoTime now, Duration run_delay) {
   turn_ = now;
   if (now - run_delay >= wait_until_ + kStallMin) {
     // What came meanwhile may have come at any time of it.
-    Stalled(now - wait_until_);
+    Stalled(now, now - wait_until_);
     return;
   }
   dry_ = std::max(dry_, now - run_delay);
@@ -32,10 +32,28 @@ void CallQueue::Woke(MonoTime now, Duration run_delay) {
 void CallQueue::Dry(MonoTime now) {
   Turn(now);
   dry_ = now;
-  if (calls_.empty()) {
-    standing_since_ = base::kInfiniteFuture;
+  if (!calls_.empty()) return;
+  standing_since_ = base::kInfiniteFuture;
+  const MonoTime pressed = pressed_.load(std::memory_order_relaxed);
+  if (overloaded() && now >= pressed + kStanding) {
     overloaded_.store(false, std::memory_order_relaxed);
   }
+}
+
+Duration CallQueue::WaitMax(MonoTime arrived, Duration budget) const {
+  double share = kWaitMaxOverloaded;
+  if (!overloaded()) {
+    if (arrived <= stall_end_.load(std::memory_order_relaxed)) {
+      return Duration::max();
+    }
+    share = kWaitMax;
+  }
+  return Duration(
+      static_cast<int64_t>(share * static_cast<double>(budget.count())));
+}
+
+void CallQueue::Refused(MonoTime now) {
+  pressed_.store(now, std::memory_order_relaxed);
 }
 
 void CallQueue::Push(Call* call, MonoTime now) {
@@ -51,8 +69,10 @@ CallQueue::Call* CallQueue::Pop(MonoTime now) {
   Call* const call = calls_.front();
   calls_.pop_front();
   waiting_.store(calls_.size(), std::memory_order_relaxed);
-  overloaded_.store(now - standing_since_ >= kStanding,
-                    std::memory_order_relaxed);
+  if (now - standing_since_ >= kStanding) {
+    pressed_.store(now, std::memory_order_relaxed);
+    overloaded_.store(true, std::memory_order_relaxed);
+  }
   base::MutexLock lock(&mu_);
   if (now >= window_end_) {
     // What is two windows old goes.
@@ -66,11 +86,12 @@ CallQueue::Call* CallQueue::Pop(MonoTime now) {
 }
 
 void CallQueue::Turn(MonoTime now) {
-  if (now - turn_ >= kTurnMax) Stalled(now - turn_);
+  if (now - turn_ >= kTurnMax) Stalled(now, now - turn_);
   turn_ = now;
 }
 
-void CallQueue::Stalled(Duration by) {
+void CallQueue::Stalled(MonoTime now, Duration by) {
+  stall_end_.store(now, std::memory_order_relaxed);
   stalls_.fetch_add(1, std::memory_order_relaxed);
   if (standing_since_ != base::kInfiniteFuture) standing_since_ += by;
 }

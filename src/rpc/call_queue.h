@@ -26,12 +26,16 @@ namespace freshline::rpc {
 //
 // Overload is told from a burst as Maurer's controlled delay does ("Fail at
 // Scale", 2015): a queue that has not been empty for kStanding stands, and will
-// go on standing; the time that the process had stopped is not counted.
+// go on standing; the time that the process had stopped is not counted. It is
+// over when the queue was found empty and nothing was refused for as long. So
+// that whoever is served while it lasts is in time, and those behind them too,
+// calls may then wait for a quarter of their budget only; else for three
+// quarters, since later than that nothing can be in time any more; but what
+// came while the process had stopped is answered, late as it is.
 //
-// Thread-safety: stats() and overloaded() from any thread; all else from the
-// poller.
-// Bounds: none of its own; whoever pushes is counted elsewhere.
-// Cost: some 50 ns a call.
+// Thread-safety: stats(), overloaded(), WaitMax() and Refused() from any
+// thread; all else from the poller. Bounds: none of its own; whoever pushes is
+// counted elsewhere. Cost: some 50 ns a call.
 class CallQueue {
  public:
   static constexpr base::Duration kStanding = std::chrono::milliseconds(100);
@@ -39,6 +43,9 @@ class CallQueue {
   // No turn of a poller that works takes so long.
   static constexpr base::Duration kTurnMax = std::chrono::milliseconds(100);
   static constexpr base::Duration kWindow = std::chrono::seconds(10);
+  // Shares of the budget.
+  static constexpr double kWaitMax = 0.75;
+  static constexpr double kWaitMaxOverloaded = 0.25;
 
   class Call {
    public:
@@ -82,12 +89,17 @@ class CallQueue {
   bool overloaded() const {
     return overloaded_.load(std::memory_order_relaxed);
   }
+  // How long a call that arrived at `arrived` may have waited for its turn, of
+  // the `budget` that it has.
+  base::Duration WaitMax(base::MonoTime arrived, base::Duration budget) const;
+  // A call was refused for having waited longer.
+  void Refused(base::MonoTime now);
   Stats stats() const;
 
  private:
   // Finds what the process had stopped for since the last turn.
   void Turn(base::MonoTime now);
-  void Stalled(base::Duration by);
+  void Stalled(base::MonoTime now, base::Duration by);
 
   std::deque<Call*> calls_;
   base::MonoTime dry_;
@@ -97,6 +109,8 @@ class CallQueue {
   base::MonoTime standing_since_ = base::kInfiniteFuture;  // not at all
   // Relaxed: statistics, and a hint to threads beside the poller.
   std::atomic<bool> overloaded_{false};
+  std::atomic<base::MonoTime> pressed_{base::kInfinitePast};
+  std::atomic<base::MonoTime> stall_end_{base::kInfinitePast};
   std::atomic<uint64_t> waiting_{0};
   std::atomic<uint64_t> stalls_{0};
 

@@ -76,21 +76,6 @@ struct CallContext {
     }
     return absl::OkStatus();
   }
-
-  // Whether a call that has `waited` for its turn while its poller's queue
-  // stands is still worth it: RESOURCE_EXHAUSTED if not. What stands in line
-  // goes on standing, so that whoever is served must leave most of the budget
-  // to those behind it: a quarter is for the line, the rest for the answer and
-  // its way.
-  absl::Status InTime(base::Duration waited, base::Duration budget) {
-    if (waited * kLineShare <= budget) return absl::OkStatus();
-    refused_overdue.fetch_add(1, std::memory_order_relaxed);
-    return absl::ResourceExhaustedError(
-        absl::StrCat("overloaded: this call stood in line for ",
-                     base::ToMillis(waited), " ms, of ", base::ToMillis(budget),
-                     " ms that it has; nothing was applied, try again later"));
-  }
-  static constexpr int kLineShare = 4;
 };
 
 // A call that may carry events: served by the poller in its turn; on the intake
@@ -120,11 +105,18 @@ class EventCall : public UnaryCall<Request, Response>, private CallQueue::Call {
   // The longest that a call of this kind can have, known before it is parsed.
   virtual base::Duration budget_max() const = 0;
 
-  // RESOURCE_EXHAUSTED where the poller's queue stands and this call, which has
-  // `budget` from its arrival, stood in it too long.
+  // RESOURCE_EXHAUSTED where this call, which has `budget` from its arrival,
+  // has stood in line for too long to be worth it.
   absl::Status InTime(base::Duration budget) {
-    if (!poller_->calls().overloaded()) return absl::OkStatus();
-    return server_->InTime(begun_ - arrived(), budget);
+    const base::Duration waited = begun_ - arrived();
+    const base::Duration most = poller_->calls().WaitMax(arrived(), budget);
+    if (waited <= most) return absl::OkStatus();
+    poller_->calls().Refused(begun_);
+    server_->refused_overdue.fetch_add(1, std::memory_order_relaxed);
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "overloaded: this call stood in line for ", waited.count() / 1'000'000,
+        " ms of the ", budget.count() / 1'000'000,
+        " ms that it has; nothing was applied, try again later"));
   }
 
   // When it reached the machine, as near as can be told.

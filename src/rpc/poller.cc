@@ -19,15 +19,19 @@ constexpr Duration kWaitMax = std::chrono::milliseconds(50);
 constexpr Duration kServeSlice = std::chrono::microseconds(500);
 // And so long it is read while calls wait to be served.
 constexpr Duration kReadSlice = std::chrono::milliseconds(2);
+constexpr Duration kBusy = std::chrono::microseconds(100);
+constexpr int kNothingSaid = 4;
 
 }  // namespace
 
 void Poller::Run() {
   run_delay_ = base::ThreadRunDelay();
   while (true) {
-    if (calls_.empty() && Wait() == Got::kEnd) return;
-    if (Read() == Got::kEnd) return;
-    Serve();
+    const Got got = Read();
+    if (got == Got::kEnd) return;
+    // More may have come while calls were served.
+    const bool served = Serve();
+    if (got == Got::kNothing && !served && Wait() == Got::kEnd) return;
   }
 }
 
@@ -67,13 +71,19 @@ Poller::Got Poller::Wait() {
   return Got::kEvent;
 }
 
+// gRPC looks at one readable socket at a time, and finds nothing where it holds
+// but a part of a request, though others are full. While there is much to read,
+// nothing is believed only when it is said again and again.
 Poller::Got Poller::Read() {
   const MonoTime begin = clock_->Now();
+  int nothing = 0;
   while (true) {
     const Got got = Next(gpr_inf_past(GPR_CLOCK_MONOTONIC));
     if (got == Got::kEnd) return got;
     const MonoTime now = clock_->Now();
-    if (got == Got::kNothing) {
+    nothing = got == Got::kNothing ? nothing + 1 : 0;
+    const bool busy = calls_.overloaded() || now - begin >= kBusy;
+    if (nothing >= (busy ? kNothingSaid : 1)) {
       calls_.Dry(now);
       return got;
     }
@@ -81,15 +91,18 @@ Poller::Got Poller::Read() {
   }
 }
 
-void Poller::Serve() {
+bool Poller::Serve() {
   MonoTime now = clock_->Now();
   const MonoTime end = now + kServeSlice;
+  bool served = false;
   while (now < end) {
     CallQueue::Call* const call = calls_.Pop(now);
-    if (call == nullptr) return;
+    if (call == nullptr) break;
+    served = true;
     call->Begin();
     now = clock_->Now();
   }
+  return served;
 }
 
 }  // namespace freshline::rpc

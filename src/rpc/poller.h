@@ -37,7 +37,8 @@ class Poller {
   Got Next(gpr_timespec deadline);
   Got Wait();
   Got Read();
-  void Serve();
+  // Whether there was a call to serve.
+  bool Serve();
 
   const base::Clock* const clock_;
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;

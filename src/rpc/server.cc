@@ -16,6 +16,7 @@
 #include "absl/hash/hash.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "base/histogram.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
@@ -103,12 +104,18 @@ class GetFeaturesCall final
     return absl::OkStatus();
   }
 
-  // A budget of 0 asks for what is stored, not for haste.
+  // What the wait for its turn is measured by. A short budget is no haste while
+  // there is no overload, when the stored answer is there at once; and under
+  // overload it does not make a call the first to be refused.
   base::Duration PatienceFor(const registry::QueryPlan& plan) const {
-    if (request_->budget_us() <= 0) return plan.slo;
+    constexpr int kLeastPart = 4;
+    if (!poller_->calls().overloaded() || request_->budget_us() <= 0) {
+      return plan.slo;
+    }
     // Compared as microseconds: a huge budget must not overflow.
-    return std::chrono::microseconds(
-        std::min<int64_t>(request_->budget_us(), plan.slo.count() / 1000));
+    const int64_t slo_us = plan.slo.count() / 1000;
+    return std::chrono::microseconds(std::clamp<int64_t>(
+        request_->budget_us(), slo_us / kLeastPart, slo_us));
   }
 
   // The caller may go away while the query is still being served.
@@ -397,6 +404,9 @@ Server::Server(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options,
                                                       Rooms rooms) {
   auto rep = std::make_unique<Rep>();
+  // gRPC's locks are Abseil's, which the distribution built with a search for
+  // deadlocks in every one of them.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   rep->context.options = std::move(options);
   rep->context.rooms = std::move(rooms);
   if (rep->context.options.reflection) {

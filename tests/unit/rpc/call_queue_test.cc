@@ -151,12 +151,76 @@ TEST_F(CallQueueTest, AQueueThatStandsIsOneUntilItIsEmpty) {
   for (int i = 0; i < 200; ++i) ServeOne();
   EXPECT_TRUE(queue_.overloaded());
   while (!queue_.empty()) ServeOne();
-  EXPECT_TRUE(queue_.overloaded());  // it is not known yet what has come
-  Read(1);
-  ServeOne();
   EXPECT_TRUE(queue_.overloaded());
   Dry();
+  EXPECT_TRUE(queue_.overloaded());
+  // While calls are refused it may be empty now and then.
+  for (int i = 0; i < 10; ++i) {
+    now_ += milliseconds(40);
+    queue_.Refused(now_);
+    Dry();
+    EXPECT_TRUE(queue_.overloaded());
+  }
+  now_ += milliseconds(99);
+  Dry();
+  EXPECT_TRUE(queue_.overloaded());
+  now_ += milliseconds(1);
+  Read(1);
+  Dry();
+  EXPECT_TRUE(queue_.overloaded());
+  ServeOne();
+  Dry();
   EXPECT_FALSE(queue_.overloaded());
+}
+
+TEST_F(CallQueueTest, AStandingQueueLeavesMostOfTheBudgetToThoseBehind) {
+  Dry();
+  EXPECT_EQ(queue_.WaitMax(now_, milliseconds(40)), milliseconds(30));
+  Read(2100);
+  while (!queue_.empty()) ServeOne();
+  EXPECT_TRUE(queue_.overloaded());
+  EXPECT_EQ(queue_.WaitMax(now_, milliseconds(40)), milliseconds(10));
+}
+
+// The poller of the class, in virtual time, under a load that does not end: who
+// is served is served early, and the line is served at its full rate less what
+// refusing costs.
+TEST_F(CallQueueTest, UnderOverloadGoodputIsWhatRefusingLeaves) {
+  constexpr Duration kServe = microseconds(100);
+  constexpr Duration kRefuse = microseconds(10);
+  constexpr Duration kSlo = milliseconds(30);
+  const Duration gap = kServe / 3;
+  MonoTime next = now_;
+  std::vector<MonoTime> came;
+  size_t read = 0;
+  size_t turn = 0;
+  uint64_t served = 0;
+  uint64_t late = 0;
+  const MonoTime counted_from = now_ + seconds(1);
+  const MonoTime end = now_ + seconds(3);
+  while (now_ < end) {
+    for (; next <= now_; next += gap) came.push_back(next);
+    Read(static_cast<int>(came.size() - read));
+    read = came.size();
+    Dry();
+    const MonoTime slice = now_ + microseconds(500);
+    while (now_ < slice && !queue_.empty()) {
+      const auto* call = queue_.Pop(now_);
+      const MonoTime arrived = came[turn++];
+      if (now_ - call->arrived() > queue_.WaitMax(call->arrived(), kSlo)) {
+        queue_.Refused(now_);
+        now_ += kRefuse;
+        continue;
+      }
+      now_ += kServe;
+      if (now_ < counted_from) continue;
+      ++served;
+      if (now_ - arrived > kSlo / 2) ++late;
+    }
+  }
+  // (1 - 3c) / (1 - c) of the peak, where refusing costs c of serving.
+  EXPECT_NEAR(static_cast<double>(served), 2 * 10'000 * (0.7 / 0.9), 200);
+  EXPECT_EQ(late, 0U);
 }
 
 TEST_F(CallQueueTest, AfterAStopCallsAreOldAndTheQueueDoesNotStand) {
@@ -172,6 +236,18 @@ TEST_F(CallQueueTest, AfterAStopCallsAreOldAndTheQueueDoesNotStand) {
   Dry();
   Read(1);
   EXPECT_LT(ServeOne(), milliseconds(1));
+}
+
+// They are late, and get what is stored at once; those after them do not wait.
+TEST_F(CallQueueTest, WhatCameDuringAStopIsNotRefused) {
+  queue_.Waits(now_, now_ + milliseconds(50));
+  const MonoTime before = now_;
+  now_ += seconds(5);
+  queue_.Woke(now_, microseconds(10));
+  EXPECT_GT(queue_.WaitMax(before, milliseconds(30)), seconds(5));
+  now_ += milliseconds(1);
+  Dry();
+  EXPECT_LT(queue_.WaitMax(now_, milliseconds(30)), milliseconds(30));
 }
 
 TEST_F(CallQueueTest, AStopAmidWorkIsNoStandingQueue) {

@@ -5,6 +5,7 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <latch>
 #include <limits>
 #include <memory>
@@ -19,6 +20,7 @@
 #include "featurize/aggregate/aggregate.h"
 #include "freshline/client.h"
 #include "freshline/v1/feature_store.grpc.pb.h"
+#include "freshline/v1/operations.grpc.pb.h"
 #include "registry/validate.h"
 #include "rpc/grpc_status.h"
 #include "tests/support/status_matchers.h"
@@ -96,6 +98,23 @@ class Future {
  private:
   std::latch done_{1};
   absl::StatusOr<Answer> result_ = absl::UnknownError("not yet");
+};
+
+// The machine's clock, on which every look at it may take its time.
+class TickingClock final : public base::Clock {
+ public:
+  base::MonoTime Now() const override {
+    const base::Duration tick = tick_.load();
+    return Real().Now() + (lead_ += tick.count()) * base::Duration(1);
+  }
+  base::UnixMicros WallNowMicros() const override {
+    return Real().WallNowMicros();
+  }
+  void TickBy(base::Duration tick) { tick_ = tick; }
+
+ private:
+  std::atomic<base::Duration> tick_{base::Duration()};
+  mutable std::atomic<int64_t> lead_{0};
 };
 
 // The server on loopback over a real table, with features computed inline.
@@ -229,7 +248,7 @@ class ServerTest : public ::testing::Test {
     return accepted;
   }
 
-  const base::Clock& clock_ = base::Clock::Real();
+  TickingClock clock_;
   std::shared_ptr<const registry::Revision> revision_;
   std::unique_ptr<table::Table> table_;
   execute::FunctionSet functions_;
@@ -502,6 +521,43 @@ TEST_F(ServerTest, ACallerMayLeaveWhileTheIntakeHoldsItsRequest) {
   blocker_.Open();
   EXPECT_THAT(blocking.Wait(), IsOk());
   EXPECT_THAT(client_->PushEvents(Clicks(2, 100)), IsOk());
+}
+
+// Every look at the clock takes a third of the SLO, so that the time of a call
+// is over before the poller turns to it; unless it is taken to have come while
+// the process stood still, as a slow machine may make it look now and then.
+TEST_F(ServerTest, WhatStoodInLineTooLongIsRefusedAndComesAgainLater) {
+  ServerOptions options;
+  options.retry_after = std::chrono::milliseconds(70);
+  Start(options);
+  EXPECT_THAT(client_->GetFeatures(Query(1)), IsOk());
+  clock_.TickBy(std::chrono::milliseconds(10));
+  const auto stub = v1::FeatureStore::NewStub(
+      grpc::CreateChannel(target(), grpc::InsecureChannelCredentials()));
+  grpc::Status status;
+  std::string hint;
+  for (int tries = 0; status.ok() && tries < 100; ++tries) {
+    grpc::ClientContext context;
+    v1::GetFeaturesResponse response;
+    status = stub->GetFeatures(&context, WireQuery("s", 1), &response);
+    const auto& trailing = context.GetServerTrailingMetadata();
+    const auto found = trailing.find(kRetryPushbackKey);
+    if (found == trailing.end()) continue;
+    hint = {found->second.data(), found->second.size()};
+  }
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(status.error_message(), HasSubstr("stood in line for"));
+  EXPECT_EQ(hint, "70");
+  clock_.TickBy({});
+  EXPECT_THAT(client_->GetFeatures(Query(1)), IsOk());
+  v1::GetStatusResponse answered;
+  grpc::ClientContext context;
+  const auto operations = v1::Operations::NewStub(
+      grpc::CreateChannel(target(), grpc::InsecureChannelCredentials()));
+  ASSERT_TRUE(operations->GetStatus(&context, {}, &answered).ok());
+  EXPECT_EQ(answered.front_end().refused_overdue(), 1U);
+  EXPECT_GE(answered.front_end().calls(), 3U);
+  EXPECT_GE(answered.front_end().wait_us_max(), 22'500);
 }
 
 TEST_F(ServerTest, ShutdownServesWhatTheIntakeHolds) {
