@@ -405,6 +405,10 @@ TEST_F(DaemonTest, LearnsAGuardForEachServiceFromWhatCallersReport) {
   EXPECT_EQ(recommend.overhead_implausible(), 3U);
   EXPECT_GT(recommend.overhead_us(), 2700);
   EXPECT_GE(recommend.guard_us(), recommend.overhead_us());
+  EXPECT_GE(recommend.overhead_reported_us(), 2700);
+  EXPECT_GE(recommend.callers_reporting(), 1U);
+  EXPECT_EQ(recommend.overhead_silent_us(), 4500);  // 15 % of the SLO
+  EXPECT_EQ(profile.callers_reporting(), 0U);
   EXPECT_EQ(profile.guard_us(), 1500);
   EXPECT_EQ(recommend.weight(), 1);
   EXPECT_GT(recommend.worker_us(), 0);
