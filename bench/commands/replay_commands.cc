@@ -76,6 +76,16 @@ void AddCommon(CLI::App* sub, const Invocation& call, Flags* f) {
   sub->add_flag("--approximate", daemon.approximate,
                 "Let the daemons approximate stale rows while answering, as "
                 "the definitions say, under every policy");
+  sub->add_option_function<std::string>(
+         "--client",
+         [f](const std::string& client) {
+           f->replay.ordinary_client = client == "ordinary";
+         },
+         "cooperating: realtime threads where granted, and sends budget and "
+         "overhead, as the C++ library does. ordinary: threads of normal "
+         "class, and sends neither, as most clients")
+      ->check(CLI::IsMember({"cooperating", "ordinary"}))
+      ->default_str("cooperating");
   sub->add_flag("--report-outcomes", f->replay.report_outcomes,
                 "Callers report whether their next click was in the list they "
                 "got (ReportOutcome), which feeds regret and learned curves; "

@@ -28,6 +28,7 @@
 #include "bench/stats/violations.h"
 #include "bench/trace/workload_shape.h"
 #include "freshline/v1/feature_store.pb.h"
+#include "registry/validate.h"
 
 namespace freshline::bench {
 namespace {
@@ -274,9 +275,38 @@ LoadOptions LoadFor(const std::string& target, const ReplayOptions& options,
   load.target = target;
   load.slo = Millis(options.slo_ms);
   load.gap = Millis(options.gap_ms);
-  load.send_budget = !is_echo;
+  load.send_budget = !is_echo && !options.ordinary_client;
+  if (options.ordinary_client) load.sched_class = base::SchedClass::kNormal;
   if (!is_echo) load.served_feature = kServedFeature;
   return load;
+}
+
+// Whoever sends no budget has the SLO that the daemon was given.
+absl::Status CheckOrdinary(const ReplayOptions& options,
+                           const EncodedQueries& queries) {
+  FRESHLINE_ASSIGN_OR_RETURN(
+      const auto revision,
+      registry::LoadDefinitions({options.daemon.definitions}));
+  for (const char* const tenant : kTenants) {
+    const registry::FeatureService* const service =
+        revision->FindService(tenant);
+    if (service == nullptr) continue;
+    const base::Duration slo = service->plan->slo;
+    bool same = slo == Millis(options.slo_ms);
+    for (const LoadRequest& request : queries.requests) {
+      same &= request.slo == base::Duration() || request.slo == slo;
+    }
+    if (same) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--client ordinary sends no budget and has the SLO of the feature "
+        "service: ",
+        tenant, " in ", options.daemon.definitions, " has ",
+        base::ToMillis(slo), " ms, which is not every query's; give --slo ",
+        base::ToMillis(slo),
+        " and a workload of one SLO, or definitions with "
+        "another"));
+  }
+  return absl::OkStatus();
 }
 
 struct Measured {
@@ -324,6 +354,7 @@ RunReport DescribeRun(const Workload& workload, const Slice& slice,
   report.gap_ms = options.gap_ms;
   report.load = options.load;
   report.seed = options.seed;
+  if (options.ordinary_client) report.client = "ordinary";
   report.duration_s = static_cast<double>(workload.slice_seconds());
   report.batch_max = options.daemon.batch_max;
   return report;
@@ -375,6 +406,9 @@ absl::StatusOr<RunReport> RunReplay(Workload* workload,
     FRESHLINE_ASSIGN_OR_RETURN(echo, StartEcho(options, workload->table()));
   }
   const EncodedQueries queries = Encode(*workload, slice, options);
+  if (options.ordinary_client) {
+    FRESHLINE_RETURN_IF_ERROR(CheckOrdinary(options, queries));
+  }
   FRESHLINE_ASSIGN_OR_RETURN(const v1::GetStatusResponse before,
                              StatusOf(target));
   say(absl::StrCat("sending ", slice.queries.size(), " queries in ",

@@ -25,6 +25,9 @@ struct ReplayOptions {
   // Alternate blocks of this with the echo; 0: no echo.
   double echo_block_s = 5;
   uint64_t seed = 1;
+  // The client is one of normal class that sends neither budget nor overhead,
+  // as most do, and not one that cooperates. Its SLO is the service's own.
+  bool ordinary_client = false;
   // Callers report whether their next click was in the list they got, as far
   // as both are within one turn of the daemon.
   bool report_outcomes = false;
@@ -33,7 +36,8 @@ struct ReplayOptions {
 };
 
 // Replays one slice against one daemon, open loop, and scores what was served.
-// Returns: the errors of starting and warming up; a run that was sent is
+// Returns: INVALID_ARGUMENT for an ordinary client whose SLO is not that of the
+// definitions; the errors of starting and warming up; a run that was sent is
 // always reported, however it went.
 absl::StatusOr<RunReport> RunReplay(Workload* workload,
                                     const ReplayOptions& options);

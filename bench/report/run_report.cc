@@ -96,6 +96,7 @@ json RunJson(const RunReport& r) {
       {"seed", r.seed},
       {"duration_s", r.duration_s},
       {"client_limited", r.client_limited},
+      {"client", r.client},
       {"client_class", r.client_class},
       {"dispatch_lag_us", {{"p99", r.dispatch_lag_us_p99}}},
       {"guard_us", r.guard_us},
@@ -165,6 +166,7 @@ RunReport RunOf(const json& j) {
   r.seed = j.at("seed");
   r.duration_s = j.at("duration_s");
   r.client_limited = j.at("client_limited");
+  r.client = j.value("client", "");
   r.client_class = j.value("client_class", "");
   r.dispatch_lag_us_p99 = j.at("dispatch_lag_us").at("p99");
   r.guard_us = j.at("guard_us");

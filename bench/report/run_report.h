@@ -44,6 +44,8 @@ struct RunReport {
   double duration_s = 0;
   bool client_limited = false;
   double dispatch_lag_us_p99 = 0;
+  // "ordinary": the client sent neither budget nor overhead. "": it sent both.
+  std::string client;
   std::string client_class;  // of the client's threads, as the kernel said
   double guard_us = 0;
   uint32_t workers = 0;

@@ -35,7 +35,7 @@ std::string ReportTable(const std::vector<RunReport>& runs) {
     absl::StrAppendFormat(
         &table,
         "%-18s %4.0f %5.2f %7d %6.3f %6.1f%% [%5.1f, %5.1f]%% %5.1f%% %7.2f "
-        "%9.2f %9.2f %8.4f %8s %5.0f%% %6.2f %6.2f%s\n",
+        "%9.2f %9.2f %8.4f %8s %5.0f%% %6.2f %6.2f%s%s\n",
         r.policy, r.slo_ms, r.load, r.queries, q.hr20, 100 * q.gap_closed,
         100 * q.gap_closed_low, 100 * q.gap_closed_high, 100 * r.fraction_fresh,
         r.queries == 0 ? 0
@@ -45,6 +45,7 @@ std::string ReportTable(const std::vector<RunReport>& runs) {
         Percent(r.violations, r.queries), EchoText(r.echo),
         r.slo_ms > 0 ? r.guard_us / (r.slo_ms * 10) : 0,
         r.staleness_ms.p50 / 1000, r.staleness_ms.p95 / 1000,
+        r.client.empty() ? "" : absl::StrCat("  ", r.client, " client"),
         r.client_limited ? "  client_limited" : "");
     for (const RunReport::Class& c : r.classes) {
       absl::StrAppendFormat(

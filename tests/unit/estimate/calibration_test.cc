@@ -206,6 +206,14 @@ TEST(QuantileTrackerTest, HoldsItsShareAgainstAnAdversary) {
   EXPECT_NEAR(exceeded, kShare * kUpdates, 101);
 }
 
+TEST(QuantileTrackerTest, ShrinksTowardsItsLowerBound) {
+  estimate::QuantileTracker tracker({0.1, 1, 10, 100, 50});
+  tracker.Shrink(0.5);
+  EXPECT_DOUBLE_EQ(tracker.value(), 30);
+  tracker.Shrink(0);
+  EXPECT_DOUBLE_EQ(tracker.value(), 10);
+}
+
 TEST(QuantileTrackerTest, StaysWithinItsBounds) {
   QuantileTracker tracker({0.1, 1, -2, 3, 10});
   EXPECT_EQ(tracker.value(), 3);

@@ -96,5 +96,18 @@ TEST(RunWatchTest, AgreesWithTheRunsThatAreBeyondTheirBounds) {
   }
 }
 
+TEST(RunWatchTest, AStopOfTheProcessIsNoTimeOfARun) {
+  RunWatch watch({20, milliseconds(100)});
+  watch.Started(WorkerId{0}, base::JobId{1}, {&kRow, 1}, milliseconds(1),
+                kBegin);
+  watch.Forgive(std::chrono::seconds(5));
+  EXPECT_EQ(watch.NextCheck(), kBegin + milliseconds(5100));
+  EXPECT_FALSE(watch.Hung(kBegin + milliseconds(5099)).has_value());
+  EXPECT_TRUE(watch.Hung(kBegin + milliseconds(5100)).has_value());
+  EXPECT_EQ(watch.Ended(WorkerId{0}).started, kBegin);
+  watch.Forgive(std::chrono::seconds(5));
+  EXPECT_EQ(watch.NextCheck(), base::kInfiniteFuture);
+}
+
 }  // namespace
 }  // namespace freshline::execute
