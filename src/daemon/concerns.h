@@ -31,8 +31,9 @@ class Concerns {
     std::string sentence;
   };
 
-  // All that hold at `now`; times never decrease. `status` is filled but for
-  // `degraded`.
+  // All that hold at `now`. `status` is filled but for `degraded`. Two threads
+  // may come in another order than that of their times and counts: a count that
+  // went down is no increase.
   std::vector<Concern> Look(const v1::GetStatusResponse& status,
                             base::MonoTime now);
 
