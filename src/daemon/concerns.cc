@@ -57,10 +57,27 @@ constexpr CounterRule kCounters[] = {
     {"outcomes",
      [](const GetStatusResponse& s) { return s.outcomes().refused(); },
      " outcomes were refused, as outcomes.per_second_max was reached"},
+    {"starved",
+     [](const GetStatusResponse& s) { return s.scheduler().relief_refused(); },
+     " runs of workers starved beside other busy programs: grant CAP_SYS_NICE, "
+     "or set scheduler.worker_class to NORMAL"},
     {"log_lost", [](const GetStatusResponse& s) { return s.log().lost(); },
      " lines of the log were lost: whoever reads standard error does not keep "
      "up, or its disk is full"},
 };
+
+void LookAtClock(const GetStatusResponse& status,
+                 std::vector<Concerns::Concern>* out) {
+  if (status.clock().pending_us() == 0) return;
+  out->push_back(
+      {"clock",
+       absl::StrCat("the machine's clock jumped by ",
+                    status.clock().pending_us() / 1'000'000, " s ",
+                    status.clock().pending_for_s(),
+                    " s ago; windows and retention keep to the time before it "
+                    "until it has lasted for 600 s: look at the time "
+                    "synchronisation of this machine")});
+}
 
 std::string GroupList(const GetStatusResponse& status,
                       bool (v1::FeaturizerStatus::*is)() const) {
@@ -154,6 +171,7 @@ std::vector<Concerns::Concern> Concerns::Look(const GetStatusResponse& status,
                                             status.decision_log().ended())});
   }
   LookAtThreads(status, &out);
+  LookAtClock(status, &out);
   base::MutexLock lock(&mu_);
   for (const CounterRule& rule : kCounters) {
     const uint64_t grew = Growth(rule.name, rule.count(status), now);

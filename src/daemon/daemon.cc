@@ -439,6 +439,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(
                  .ingest = rep->ingest.get(),
                  .features = rep->features.get(),
                  .dispatcher = rep->dispatcher.get(),
+                 .workers = rep->workers.get(),
                  .outcomes = rep->outcomes.get(),
                  .decision_log = rep->decision_log.get(),
                  .log = log,

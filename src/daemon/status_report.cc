@@ -81,6 +81,9 @@ void FillScheduler(const StatusSources& from, v1::GetStatusResponse* out) {
   scheduler->set_rows_refused_full(stats.policy.rows_refused);
   scheduler->set_jobs_failed(stats.policy.jobs_failed);
   scheduler->set_stalls(stats.stalls);
+  scheduler->set_runs_starved(stats.runs_starved);
+  scheduler->set_runs_relieved(from.workers->relieved());
+  scheduler->set_relief_refused(from.workers->relief_refused());
 }
 
 void FillTable(const StatusSources& from, v1::GetStatusResponse* out) {
@@ -237,6 +240,16 @@ void FillLog(const StatusSources& from, v1::GetStatusResponse* out) {
   log->set_left_out(stats.left_out);
 }
 
+void FillClock(const StatusSources& from, v1::GetStatusResponse* out) {
+  v1::ClockStatus* clock = out->mutable_clock();
+  clock->set_jumps(from.clock->jumps());
+  const auto jump = from.clock->PendingJump();
+  if (!jump.has_value()) return;
+  clock->set_pending_us(jump->by.count() / 1000);
+  clock->set_pending_for_s(
+      (from.clock->Now() - jump->since).count() / 1'000'000'000);
+}
+
 void FillMemory(const StatusSources& from, v1::GetStatusResponse* out) {
   v1::MemoryStatus* memory = out->mutable_memory();
   memory->set_limit_bytes(from.memory.bytes);
@@ -277,6 +290,7 @@ void FillStatus(const StatusSources& from, const rpc::ServerReport& server,
   FillRequests(server, out);
   FillLog(from, out);
   FillMemory(from, out);
+  FillClock(from, out);
   out->set_bugs(base::BugCount());
   out->set_phase(server.draining ? v1::DRAINING : v1::SERVING);
   for (const rpc::ServingThread& thread : from.threads) AddThread(thread, out);

@@ -4,10 +4,11 @@
 #include <string>
 #include <vector>
 
-#include "base/clock.h"
+#include "base/jump_proof_clock.h"
 #include "daemon/concerns.h"
 #include "daemon/config/memory_limit.h"
 #include "execute/dispatcher.h"
+#include "execute/thread_worker_pool.h"
 #include "freshline/v1/operations.pb.h"
 #include "ingest/ingest.h"
 #include "log/async_log.h"
@@ -23,7 +24,7 @@ namespace freshline::daemon {
 
 // Everything that Operations.GetStatus tells, gathered from the rooms.
 struct StatusSources {
-  const base::Clock* clock;
+  const base::JumpProofClock* clock;
   base::MonoTime started;
   std::string policy;
   std::string kernels;
@@ -34,6 +35,7 @@ struct StatusSources {
   const ingest::EventIngest* ingest;
   const serve::FeatureServer* features;
   const execute::Dispatcher* dispatcher;
+  const execute::ThreadWorkerPool* workers;
   const outcome::OutcomeBook* outcomes;
   const record::DecisionLogWriter* decision_log;  // null: none
   const log::AsyncLog* log;                       // null: none

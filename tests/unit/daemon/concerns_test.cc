@@ -117,5 +117,25 @@ TEST(ConcernChangesTest, ALogHasALineWhereOneComesAndWhereItGoes) {
   EXPECT_THAT(last.went, ElementsAre("9 lost"));
 }
 
+TEST(ConcernsTest, AClockThatJumpedIsSaidWhileItIsNotFollowed) {
+  Concerns concerns;
+  v1::GetStatusResponse status;
+  status.mutable_clock()->set_jumps(1);
+  EXPECT_THAT(concerns.Look(status, At(0)), IsEmpty());
+  status.mutable_clock()->set_pending_us(-3'600'000'000);
+  status.mutable_clock()->set_pending_for_s(7);
+  EXPECT_THAT(Sentences(concerns.Look(status, At(1))),
+              ElementsAre(HasSubstr("jumped by -3600 s 7 s ago")));
+}
+
+TEST(ConcernsTest, WorkersThatStarveAreSaid) {
+  Concerns concerns;
+  v1::GetStatusResponse status;
+  status.mutable_scheduler()->set_relief_refused(2);
+  EXPECT_THAT(Sentences(concerns.Look(status, At(1))),
+              ElementsAre(AllOf(HasSubstr("2 runs of workers starved"),
+                                HasSubstr("worker_class"))));
+}
+
 }  // namespace
 }  // namespace freshline::daemon
