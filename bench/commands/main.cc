@@ -5,7 +5,10 @@
 #include <exception>
 #include <filesystem>
 #include <iostream>
+#include <string>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "bench/commands/commands.h"
 #include "version/version.h"
 
@@ -35,6 +38,28 @@ Invocation Describe(int argc, char** argv) {
   }
   if (call.daemon.empty()) call.daemon = "freshlined";
   return call;
+}
+
+// Where a relative path that an error names was looked for in vain: the flags'
+// defaults are such paths, of a checkout's root. Empty where it names none.
+std::string Where(const CLI::App& app, const std::string& message) {
+  if (absl::StrContains(message, "looked for")) return "";
+  std::error_code error;
+  for (const CLI::App* command : app.get_subcommands()) {
+    for (const CLI::Option* option : command->get_options()) {
+      const std::string path = option->count() > 0 ? option->results().front()
+                                                   : option->get_default_str();
+      if (!absl::StrContains(path, "/") || path.front() == '/' ||
+          !absl::StrContains(message, path) ||
+          std::filesystem::exists(path, error)) {
+        continue;
+      }
+      return absl::StrCat("; ", path, " is looked for from ",
+                          std::filesystem::current_path(error).string(),
+                          ": name another with ", option->get_name());
+    }
+  }
+  return "";
 }
 
 int Main(int argc, char** argv) {
@@ -69,7 +94,8 @@ int Main(int argc, char** argv) {
   }
   const absl::Status status = run();
   if (!status.ok()) {
-    std::cerr << "freshline-bench: " << std::string(status.message()) << "\n";
+    const std::string message(status.message());
+    std::cerr << "freshline-bench: " << message << Where(app, message) << "\n";
     return 1;
   }
   return 0;

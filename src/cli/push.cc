@@ -102,6 +102,7 @@ class CsvPush {
     FRESHLINE_ASSIGN_OR_RETURN(const auto input,
                                OpenInput(flags_.csv_path, in_));
     auto reader = CsvEventReader::Open(options, *source, *input);
+    packed_ = input->packed();
     if (!reader.ok()) return InFile(reader.status());
     if (!(*reader)->absent().empty()) {
       err_ << "freshline: the file has no column "
@@ -285,9 +286,12 @@ class CsvPush {
   std::string Name() const {
     return flags_.csv_path == "-" ? "standard input" : flags_.csv_path;
   }
+  // Lines of an archive are those of the text within.
   absl::Status InFile(const absl::Status& status) const {
-    return absl::Status(status.code(),
-                        absl::StrCat(Name(), ": ", status.message()));
+    return absl::Status(
+        status.code(),
+        absl::StrCat(Name(), packed_ ? " (unpacked by gzip)" : "", ": ",
+                     status.message()));
   }
 
   Client& client_;
@@ -297,6 +301,7 @@ class CsvPush {
   PushTally& tally_;
   PushContext context_;
   std::optional<int64_t> shift_us_;  // of --shift-time now
+  bool packed_ = false;
 };
 
 absl::Status PushJson(Client& client, const std::string& path, std::istream& in,

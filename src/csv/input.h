@@ -35,9 +35,13 @@ class Input {
   // ends early, always after the bytes before.
   absl::StatusOr<size_t> Read(char* out, size_t size);
 
+  // Whether it is an archive; known after the first Read().
+  bool packed() const { return inflater_ != nullptr; }
+
  private:
   class Source;
   class Inflater;
+
   explicit Input(std::unique_ptr<Source> source);
 
   const std::unique_ptr<Source> source_;

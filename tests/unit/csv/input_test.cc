@@ -60,6 +60,7 @@ TEST(InputTest, ReadsFilesAndStreamsPlainAndPacked) {
     ASSERT_THAT(input, IsOk());
     std::string from_file;
     EXPECT_THAT(Drain(**input, &from_file), IsOk());
+    EXPECT_EQ((*input)->packed(), bytes != text);
     EXPECT_EQ(from_file, text);
   }
 }
