@@ -42,11 +42,13 @@ absl::Status Errno(const std::string& path, int error) {
 absl::Status CheckDirectory(const std::string& path) {
   const std::string directory = DirectoryOf(path);
   struct stat status {};
-  if (::stat(directory.c_str(), &status) != 0) return Errno(directory, errno);
-  if (::access(directory.c_str(), W_OK | X_OK) != 0) {
-    return Errno(directory, errno);
+  if (::stat(directory.c_str(), &status) == 0 &&
+      ::access(directory.c_str(), W_OK | X_OK) == 0) {
+    return absl::OkStatus();
   }
-  return absl::OkStatus();
+  const absl::Status why = Errno(directory, errno);
+  return absl::Status(why.code(), absl::StrCat(why.message(), ", so that \"",
+                                               path, "\" cannot be written"));
 }
 
 absl::Status CheckRegular(const std::string& path, const FileKind& kind) {

@@ -141,8 +141,9 @@ struct ItemTableContents {
 
 // Writes a file beside `path` and renames it, so that readers see the old one
 // or the whole new one.
-// Returns: INVALID_ARGUMENT for contents that do not fit together; UNAVAILABLE
-// for a file that cannot be written, naming it.
+// Returns: INVALID_ARGUMENT for contents that do not fit together; the errors
+// of base::CheckReplaceable(), or UNAVAILABLE for a file that cannot be
+// written, naming it.
 absl::Status WriteItemTable(const std::string& path,
                             const ItemTableContents& contents);
 

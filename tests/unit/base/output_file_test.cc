@@ -104,7 +104,9 @@ TEST_F(OutputFileTest, WhatIsNoFileIsRefused) {
 
 TEST_F(OutputFileTest, NamesTheDirectoryThatIsMissing) {
   EXPECT_THAT(CheckReplaceable(Path("no/such/file"), kPoem),
-              StatusIs(StatusCode::kNotFound, HasSubstr("no/such")));
+              StatusIs(StatusCode::kNotFound,
+                       AllOf(HasSubstr("no/such\": No such file"),
+                             HasSubstr("no/such/file\" cannot be written"))));
 }
 
 TEST_F(OutputFileTest, AFullDiskIsAnErrorByName) {

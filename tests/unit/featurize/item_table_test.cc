@@ -145,7 +145,7 @@ TEST(ItemTableTest, RefusesContentsThatDoNotFit) {
   refused([](auto* s) { s->totals.pop_back(); }, "totals has 149");
   refused([](auto* s) { s->ids[3] = s->ids[9]; }, "stands in rows 3 and 9");
   EXPECT_THAT(WriteItemTable("/no/such/directory/x.fltab", MakeShop({})),
-              StatusIs(absl::StatusCode::kUnavailable,
+              StatusIs(absl::StatusCode::kNotFound,
                        HasSubstr("/no/such/directory/x.fltab")));
 }
 

@@ -97,7 +97,7 @@ TEST(StudyCacheTest, SaysWhereItCannotWrite) {
   const std::string file = ::testing::TempDir() + "cache_is_a_file";
   std::ofstream(file) << "x";
   EXPECT_THAT(StudyCache(file).PutRun("a", SomeRun()),
-              test::StatusIs(absl::StatusCode::kUnavailable,
+              test::StatusIs(absl::StatusCode::kNotFound,
                              ::testing::HasSubstr("cache_is_a_file")));
 }
 
