@@ -39,9 +39,13 @@ uint8_t ClassOf(Duration budget) {
       std::min(63, static_cast<int>(std::bit_width(us))));
 }
 
-// The lower one of an even number, so that one voice of two moves nothing.
-std::optional<Duration> LowerMedian(std::vector<Duration>* of) {
-  if (of->empty()) return std::nullopt;
+// Fewer callers are nobody's measure.
+constexpr size_t kVoicesMin = 3;
+
+// The lower one of an even number, so that half of the voices move nothing.
+std::optional<Duration> LowerMedian(std::vector<Duration>* of,
+                                    size_t voices_min) {
+  if (of->size() < voices_min) return std::nullopt;
   const auto middle =
       of->begin() + static_cast<std::ptrdiff_t>((of->size() - 1) / 2);
   std::nth_element(of->begin(), middle, of->end());
@@ -253,8 +257,8 @@ void Guard::TakeMedians(MonoTime now) {
         all.push_back(Duration::zero());  // no more than the default
       }
     }
-    medians_[base::ToInt(flow_id)][budget_class] = {LowerMedian(&all),
-                                                    LowerMedian(&reporters)};
+    medians_[base::ToInt(flow_id)][budget_class] = {
+        LowerMedian(&all, kVoicesMin), LowerMedian(&reporters, kVoicesMin)};
   }
 }
 
@@ -280,7 +284,7 @@ std::vector<Guard::FlowState> Guard::States(MonoTime now) const {
     state.overhead_silent =
         Outside(flow, {FlowId{f}, flow.slo, 0}, nullptr, now);
     state.overhead_reported =
-        LowerMedian(&reported[f]).value_or(Duration::zero());
+        LowerMedian(&reported[f], 1).value_or(Duration::zero());
     state.overhead =
         state.callers_reporting > state.callers_silent
             ? state.overhead_reported + options_.floor / kFloorShare

@@ -32,8 +32,8 @@ namespace freshline::execute {
 // The default is `overhead_share` of the budget, or the floor where that is
 // more. It is raised to what the median of the callers of its kind holds, each
 // caller counting once and a silent one as the default, so that it takes most
-// of them to move it. A caller that has just begun to report is taken to be
-// like the median of those of its kind that do.
+// of them, and three at least, to move it. A caller that has just begun to
+// report is taken to be like the median of those of its kind that do.
 //
 // A guard is never more than guard_share_max of the budget that its query
 // brings, unless the floor is more, which shrinks with budgets below the SLO:

@@ -152,6 +152,17 @@ TEST_F(GuardTest, OneCallerMovesNoOther) {
   EXPECT_GT(Of(Slow(7)), milliseconds(19));
 }
 
+TEST_F(GuardTest, TwoCallersAreNobodysMeasure) {
+  Report(Slow(7), 19'000, 1000);
+  Report(Slow(8), 19'000, 1000);
+  Later();
+  EXPECT_EQ(Of(Slow(0)), microseconds(7500));
+  EXPECT_EQ(StateOf(kSlow).overhead_silent, microseconds(7500));
+  Report(Slow(9), 19'000, 1000);
+  Later();
+  EXPECT_GT(Of(Slow(0)), milliseconds(19));
+}
+
 TEST_F(GuardTest, LongBudgetsMoveNoShortOnes) {
   const Guard::Asker brief{kSlow, milliseconds(10), 7};
   // The same connection, a proxy's say.
