@@ -21,7 +21,7 @@ constexpr uint32_t kRowsReserved = 64;
 
 // On the wire, from above: a row's entries in GroupFreshness, and a feature's
 // name, tags and lengths.
-constexpr size_t kFreshnessBytes = 40;
+constexpr size_t kFreshnessBytes = 50;
 constexpr size_t kColumnBytes = 48;
 
 // What a value takes of itself; what stands in the heap comes besides.

@@ -66,7 +66,6 @@ class Outcome final : public Completion {
   bool OnWaiting(base::TicketId) override { return true; }
   void OnAnswer(const Answer& given) override { answer.emplace(given); }
   void OnError(const absl::Status& status) override { error = status; }
-  bool OnWaiting(base::TicketId) override { return true; }
 
   std::optional<Answer> answer;
   std::optional<absl::Status> error;
