@@ -239,7 +239,7 @@ class FeatureServerTest : public ::testing::Test {
         {"item", registry::Scalar::kInt64, std::span(item), {}}};
     const std::vector<ingest::DecodedBatch> batch = {
         {"clicks", columns, time, "", {}}};
-    auto prepared = ingest_->Prepare(batch);
+    auto prepared = ingest_->Prepare(batch, "events");
     EXPECT_THAT(prepared, test::IsOk());
     ingest_->Apply(*prepared);
     return users;
