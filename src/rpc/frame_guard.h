@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/time.h"
+
+namespace freshline::rpc {
+
+// Reads along what one HTTP/2 connection sends, and says when it sends what no
+// client would: header blocks without end, or frames that carry nothing. The
+// gRPC core has no bound for either; it buffers the one and keeps a poller busy
+// with the other.
+//
+// Frames that carry nothing (WINDOW_UPDATE, PRIORITY, PING, RST_STREAM,
+// CONTINUATION, unknown ones, DATA below kSmallData bytes that does not end its
+// stream) take from a credit, those that ask for an answer, PING and SETTINGS,
+// much of it. The credit grows with time
+// and with every stream that is opened, so that nothing that belongs to calls
+// ever uses it up. What is no HTTP/2 at all is left to the core, which hangs
+// up.
+//
+// A value: no clock, no I/O. Thread-safety: none.
+// Cost: a few nanoseconds a frame; payloads are skipped, not read.
+class FrameGuard {
+ public:
+  struct Limits {
+    // One header block as sent: HEADERS with its CONTINUATIONs, in bytes.
+    uint32_t header_block_bytes_max = 64 << 10;
+    double credit_max = 10'000;
+    double credit_per_second = 2000;
+    double credit_per_stream = 16;
+  };
+  static constexpr double kSettingsCost = 50;
+  static constexpr double kPingCost = 20;
+  static constexpr uint32_t kSmallData = 1024;
+
+  // What was seen of calls.
+  struct Calls {
+    // One counts once more for each kBlockBytesPerCall of its headers.
+    uint64_t opened = 0;
+    uint64_t reset = 0;
+  };
+
+  enum class Fault : uint8_t { kNone, kHeaderBlock, kIdleFrames };
+
+  static constexpr uint32_t kBlockBytesPerCall = 8 << 10;
+
+  explicit FrameGuard(const Limits& limits)
+      : limits_(limits), credit_(limits.credit_max) {}
+
+  // Goes on with the next bytes of the connection, adding the calls that they
+  // open and reset to `calls`. Returns: the fault, for ever after the first
+  // one.
+  Fault Read(std::span<const uint8_t> bytes, base::MonoTime now, Calls* calls);
+
+  // Whether the client has sent the preface of HTTP/2 whole.
+  bool begun() const { return preface_left_ == 0; }
+
+ private:
+  static constexpr size_t kHeaderBytes = 9;
+  static constexpr size_t kPrefaceBytes = 24;
+
+  void Refill(base::MonoTime now);
+  // Skips the preface. Returns: false when it is another protocol.
+  bool SkipPreface(std::span<const uint8_t>* bytes);
+  void OnFrame(Calls* calls);
+  void Spend(double cost);
+  void AddToBlock(uint32_t length, bool end, Calls* calls);
+
+  const Limits limits_;
+  double credit_;
+  base::MonoTime refilled_{};
+  Fault fault_ = Fault::kNone;
+  bool foreign_ = false;
+  size_t preface_left_ = kPrefaceBytes;
+  std::array<uint8_t, kHeaderBytes> header_{};
+  size_t header_have_ = 0;
+  uint64_t payload_left_ = 0;
+  uint32_t last_stream_ = 0;
+  uint64_t block_bytes_ = 0;
+};
+
+}  // namespace freshline::rpc

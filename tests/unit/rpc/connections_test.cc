@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rpc/connections.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "tests/support/fake_clock.h"
+
+namespace freshline::rpc {
+namespace {
+
+using std::chrono::seconds;
+
+sockaddr_storage V4(const char* address, uint16_t port) {
+  sockaddr_in in{};
+  in.sin_family = AF_INET;
+  in.sin_port = htons(port);
+  inet_pton(AF_INET, address, &in.sin_addr);
+  sockaddr_storage out{};
+  std::memcpy(&out, &in, sizeof(in));
+  return out;
+}
+
+sockaddr_storage V6(const char* address, uint16_t port) {
+  sockaddr_in6 in{};
+  in.sin6_family = AF_INET6;
+  in.sin6_port = htons(port);
+  inet_pton(AF_INET6, address, &in.sin6_addr);
+  sockaddr_storage out{};
+  std::memcpy(&out, &in, sizeof(in));
+  return out;
+}
+
+sockaddr_storage UnixPeer() {
+  sockaddr_storage out{};
+  out.ss_family = AF_UNIX;
+  return out;
+}
+
+class ConnectionsTest : public ::testing::Test {
+ protected:
+  void TearDown() override {
+    for (const int fd : fds_) close(fd);
+  }
+  void Make() { connections_ = std::make_unique<Connections>(limits_, clock_); }
+  int NewFd() { return fds_.emplace_back(open("/dev/null", O_RDONLY)); }
+  void Close(int fd) {
+    std::erase(fds_, fd);
+    close(fd);
+  }
+  uint64_t RefusedFor(Refusal why) const {
+    return connections_->stats().refused[static_cast<size_t>(why)];
+  }
+
+  test::FakeClock clock_;
+  Connections::Limits limits_;
+  std::unique_ptr<Connections> connections_;
+  std::vector<int> fds_;
+};
+
+TEST(PeerNameTest, IsWhatTheCoreCallsIt) {
+  EXPECT_EQ(PeerName(V4("127.0.0.1", 80)), "ipv4:127.0.0.1:80");
+  EXPECT_EQ(PeerName(V6("::1", 80)), "ipv6:%5B::1%5D:80");
+  EXPECT_EQ(PeerName(V6("::ffff:10.0.0.1", 80)), "ipv4:10.0.0.1:80");
+  EXPECT_EQ(PeerName(UnixPeer()), "");
+  EXPECT_EQ(PeerAddress(V4("127.0.0.1", 80)), "127.0.0.1");
+  EXPECT_EQ(PeerAddress(V6("::ffff:10.0.0.1", 80)), "10.0.0.1");
+}
+
+TEST_F(ConnectionsTest, FindsAConnectionUntilItIsClosed) {
+  Make();
+  const int fd = NewFd();
+  ASSERT_EQ(connections_->Admit(fd, V4("1.2.3.4", 5)), Refusal::kNone);
+  EXPECT_NE(connections_->Find("ipv4:1.2.3.4:5"), nullptr);
+  EXPECT_EQ(connections_->Find("ipv4:1.2.3.4:6"), nullptr);
+  EXPECT_EQ(connections_->stats().open, 1U);
+  Close(fd);
+  EXPECT_EQ(connections_->Find("ipv4:1.2.3.4:5"), nullptr);
+  EXPECT_EQ(connections_->stats().open, 0U);
+  EXPECT_EQ(connections_->stats().accepted, 1U);
+  EXPECT_EQ(connections_->Sweep(), 1U);
+  EXPECT_EQ(connections_->Sweep(), 0U);
+}
+
+TEST_F(ConnectionsTest, KeepsPeersOnUnixSocketsApart) {
+  Make();
+  const int first = NewFd();
+  const int second = NewFd();
+  ASSERT_EQ(connections_->Admit(first, UnixPeer()), Refusal::kNone);
+  ASSERT_EQ(connections_->Admit(second, UnixPeer()), Refusal::kNone);
+  const auto a = connections_->Find("unix-abstract:connection-1");
+  const auto b = connections_->Find("unix-abstract:connection-2");
+  ASSERT_NE(a, nullptr);
+  ASSERT_NE(b, nullptr);
+  EXPECT_EQ(a->fd(), first);
+  EXPECT_EQ(b->fd(), second);
+  EXPECT_EQ(std::string(b->stand_in_name()->sun_path + 1), "connection-2");
+}
+
+TEST_F(ConnectionsTest, RefusesBeyondTheNumberInAll) {
+  limits_.open_max = 2;
+  Make();
+  const int first = NewFd();
+  ASSERT_EQ(connections_->Admit(first, V4("1.2.3.4", 1)), Refusal::kNone);
+  ASSERT_EQ(connections_->Admit(NewFd(), UnixPeer()), Refusal::kNone);
+  EXPECT_EQ(connections_->Admit(NewFd(), UnixPeer()), Refusal::kInAll);
+  EXPECT_EQ(connections_->Admit(NewFd(), V4("1.2.3.5", 1)), Refusal::kInAll);
+  EXPECT_EQ(RefusedFor(Refusal::kInAll), 2U);
+  Close(first);
+  EXPECT_EQ(connections_->Admit(NewFd(), V4("1.2.3.5", 1)), Refusal::kNone);
+}
+
+TEST_F(ConnectionsTest, RefusesBeyondTheNumberOfAnAddress) {
+  limits_.per_address_max = 1;
+  Make();
+  const int first = NewFd();
+  ASSERT_EQ(connections_->Admit(first, V4("1.2.3.4", 1)), Refusal::kNone);
+  EXPECT_EQ(connections_->Admit(NewFd(), V4("1.2.3.4", 2)),
+            Refusal::kPerAddress);
+  EXPECT_EQ(connections_->Admit(NewFd(), V6("::ffff:1.2.3.4", 3)),
+            Refusal::kPerAddress);
+  EXPECT_EQ(connections_->Admit(NewFd(), V4("1.2.3.5", 2)), Refusal::kNone);
+  EXPECT_EQ(connections_->Admit(NewFd(), UnixPeer()), Refusal::kNone);
+  EXPECT_EQ(connections_->Admit(NewFd(), UnixPeer()), Refusal::kNone);
+  Close(first);
+  EXPECT_EQ(connections_->Admit(NewFd(), V4("1.2.3.4", 2)), Refusal::kNone);
+}
+
+TEST_F(ConnectionsTest, KeepsDescriptorsForAllElse) {
+  const int fd = NewFd();
+  limits_.descriptor_max = fd;
+  Make();
+  EXPECT_EQ(connections_->Admit(fd, UnixPeer()), Refusal::kDescriptors);
+  EXPECT_EQ(RefusedFor(Refusal::kDescriptors), 1U);
+  connections_->Refused(Refusal::kDescriptors);
+  EXPECT_EQ(RefusedFor(Refusal::kDescriptors), 2U);
+}
+
+TEST_F(ConnectionsTest, AnAddressWhoseConnectionsWereEndedWaitsAWhile) {
+  Make();
+  uint16_t port = 1;
+  const auto end_one = [&] {
+    const int fd = NewFd();
+    ASSERT_EQ(connections_->Admit(fd, V4("1.2.3.4", port)), Refusal::kNone);
+    connections_->Find(PeerName(V4("1.2.3.4", port)))
+        ->MarkEnded(EndReason::kResets);
+    Close(fd);
+    ++port;
+  };
+  for (int i = 0; i < 3; ++i) end_one();
+  EXPECT_EQ(connections_->Admit(NewFd(), V4("1.2.3.4", 99)), Refusal::kPenalty);
+  EXPECT_EQ(connections_->Admit(NewFd(), V4("1.2.3.5", 99)), Refusal::kNone);
+  connections_->Sweep();  // what is to be regretted is not forgotten
+  clock_.Advance(seconds(1));
+  EXPECT_EQ(connections_->Admit(NewFd(), V4("1.2.3.4", 99)), Refusal::kPenalty);
+  clock_.Advance(seconds(1));
+  end_one();
+  EXPECT_EQ(connections_->Admit(NewFd(), V4("1.2.3.4", 99)), Refusal::kPenalty);
+  const auto stats = connections_->stats();
+  EXPECT_EQ(stats.ended[static_cast<size_t>(EndReason::kResets)], 4U);
+}
+
+TEST_F(ConnectionsTest, EndsThoseThatTakeNothing) {
+  Make();
+  int ends[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+  fds_.insert(fds_.end(), {ends[0], ends[1]});
+  ASSERT_EQ(connections_->Admit(ends[0], V4("1.2.3.4", 5)), Refusal::kNone);
+  const auto connection = connections_->Find("ipv4:1.2.3.4:5");
+  ASSERT_TRUE(connection->TryHold(1));
+  connections_->Sweep();
+  EXPECT_EQ(connection->ended(), EndReason::kNone);
+  clock_.Advance(seconds(21));
+  connections_->Sweep();
+  EXPECT_EQ(connection->ended(), EndReason::kUnreadAnswers);
+  char byte = 0;
+  EXPECT_EQ(read(ends[1], &byte, 1), 0) << "the peer sees the end";
+}
+
+TEST_F(ConnectionsTest, ACallOfAConnectionThatWasNeverSeenIsCounted) {
+  Make();
+  ASSERT_EQ(connections_->Admit(NewFd(), V4("1.2.3.4", 5)), Refusal::kNone);
+  EXPECT_EQ(connections_->stats().unseen, 0U);
+  connections_->Find("ipv4:1.2.3.4:5");
+  EXPECT_EQ(connections_->stats().unseen, 1U);
+}
+
+TEST(DescriptorsMaxTest, IsBelowTheLimitOfTheProcess) {
+  EXPECT_EQ(DescriptorsMax(10) + 10, DescriptorsMax(0));
+  EXPECT_LE(DescriptorsMax(0), kTappedDescriptorsMax);
+  EXPECT_GT(DescriptorsMax(0), 0);
+}
+
+}  // namespace
+}  // namespace freshline::rpc
