@@ -126,6 +126,23 @@ estimate::Estimator::Options EstimatorOptions(const DaemonConfig& config) {
   return options;
 }
 
+// Descriptors that connections leave to everything else.
+constexpr int kOwnDescriptors = 16;
+
+void SetConnectionOptions(const RpcConfig& config, rpc::ServerOptions* out) {
+  rpc::Connections::Limits& limits = out->connections;
+  limits.open_max = config.connections_max;
+  limits.per_address_max = config.connections_per_address_max;
+  limits.descriptor_max = rpc::DescriptorsMax(kOwnDescriptors);
+  limits.connection.answer_bytes_max = config.unread_bytes_per_connection_max;
+  limits.connection.all_answer_bytes_max = config.unread_bytes_max;
+  limits.connection.unread_max = config.unread_max;
+  limits.connection.metadata_bytes_max = config.metadata_bytes_max;
+  out->handshake_max = config.handshake_max;
+  out->connection_idle_max = config.connection_idle_max;
+  out->connection_age_max = config.connection_age_max;
+}
+
 // What an inline group is taken to cost before it has run.
 constexpr base::Duration kInlinePrior = std::chrono::microseconds(10);
 
@@ -324,6 +341,7 @@ absl::Status Daemon::Rep::StartServer() {
   options.intake_bytes_max = config.rpc.intake_bytes_max;
   options.memory_quota_bytes = config.rpc.memory_quota_bytes;
   options.reflection = config.rpc.reflection;
+  SetConnectionOptions(config.rpc, &options);
   FRESHLINE_ASSIGN_OR_RETURN(
       server,
       rpc::Server::Start(

@@ -36,6 +36,7 @@ enum ExitCode : int {
   kOk = 0,
   kUsage = 64,
   kInternal = 70,
+  kSystem = 71,
   kConfig = 78,
 };
 
@@ -76,6 +77,12 @@ void OccupyStandardStreams() {
     // The lowest free number, which is `fd`, as those below it are taken.
     [[maybe_unused]] const int opened = ::open("/dev/null", O_RDONLY);
   }
+}
+
+// What the machine refuses may be had later, an address whose last owner is
+// about to leave, say; a configuration does not get better by itself.
+ExitCode ExitOf(const absl::Status& status) {
+  return absl::IsFailedPrecondition(status) ? kSystem : kConfig;
 }
 
 int Fail(const absl::Status& status, ExitCode code) {
@@ -227,7 +234,7 @@ int RunProgram(int argc, char** argv,
       "milliseconds on freshness");
   app.footer(
       "Exit codes: 0 drained and stopped, 64 usage, 70 internal error, "
-      "78 configuration.");
+      "71 refused by the system, an address in use, say; 78 configuration.");
   Flags flags;
   app.add_option(
       "--config", flags.config,

@@ -9,11 +9,13 @@
 #include <grpcpp/support/proto_buffer_reader.h>
 
 #include <atomic>
+#include <memory>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "rpc/connections.h"
 #include "rpc/grpc_status.h"
 #include "rpc/request_counts.h"
 #include "rpc/text_check.h"
@@ -46,6 +48,8 @@ struct MessageLimits {
 // request comes as bytes, so that the handler chooses the thread that parses
 // them: gRPC itself would do it on the poller.
 //
+// Bounds: its metadata, and what its connection may leave unread of answers;
+// beyond either it is answered RESOURCE_EXHAUSTED.
 // Thread-safety: On() and Handle() run on the poller of the call's queue;
 // Finish() may be called from any thread, once. The object lives until its
 // answer is out, the call is over on the wire and every Hold is gone.
@@ -63,9 +67,12 @@ class UnaryCall : public CallEvents {
       }
       matched_ = true;
       PostNext();
-      Handle();
+      connection_ = connections_->Find(context_.peer());
+      const absl::Status s = CheckMetadata();
+      s.ok() ? Handle() : Finish(s);
     } else {
       finished_ = true;
+      ReleaseAnswer();
     }
     if (finished_ && done_) Unref();
   }
@@ -87,17 +94,27 @@ class UnaryCall : public CallEvents {
     UnaryCall* call_;
   };
 
-  // `counts`, of its method, outlives the call.
-  explicit UnaryCall(CodeCounts* counts, const MessageLimits& limits = {})
+  // `counts`, of its method, and `connections` outlive the call.
+  UnaryCall(CodeCounts* counts, Connections* connections,
+            const MessageLimits& limits = {})
       : counts_(counts),
         limits_(limits),
-        arena_(ArenaOptions(first_block_, sizeof(first_block_))),
-        request_(google::protobuf::Arena::CreateMessage<Request>(&arena_)),
-        response_(google::protobuf::Arena::CreateMessage<Response>(&arena_)),
+        connections_(connections),
+        request_arena_(ArenaOptions(request_block_, sizeof(request_block_))),
+        response_arena_(ArenaOptions(response_block_, sizeof(response_block_))),
+        request_(
+            google::protobuf::Arena::CreateMessage<Request>(&request_arena_)),
+        response_(
+            google::protobuf::Arena::CreateMessage<Response>(&response_arena_)),
         responder_(&context_) {
     context_.AsyncNotifyWhenDone(&done_tag_);
   }
-  virtual ~UnaryCall() = default;
+  virtual ~UnaryCall() {
+    ReleaseAnswer();
+    if (connection_ != nullptr) connection_->CallEnded();
+  }
+
+  Connections* connections() const { return connections_; }
 
   // Asks the service for the next call of this kind.
   virtual void PostNext() = 0;
@@ -105,6 +122,8 @@ class UnaryCall : public CallEvents {
   virtual void Handle() = 0;
   // The caller went away before Finish().
   virtual void OnCancelled() {}
+  // Finish() begins.
+  virtual void OnFinish() {}
 
   // Returns: INVALID_ARGUMENT where the request is too large.
   absl::Status CheckSize() const {
@@ -141,8 +160,10 @@ class UnaryCall : public CallEvents {
                      "; build the client from the schema of this daemon"));
   }
 
-  // Every call ends here, and is counted here by its code.
+  // Every call ends here, and is counted here by its code. response_ is gone
+  // afterwards.
   void Finish(const absl::Status& status) {
+    OnFinish();
     if (!status.ok()) {
       FinishWith(ToGrpcStatus(status));
       return;
@@ -152,6 +173,8 @@ class UnaryCall : public CallEvents {
     const grpc::Status serialized =
         grpc::SerializationTraits<Response>::Serialize(*response_, &bytes,
                                                        &own);
+    // Whoever does not read keeps the bytes, but not the message as well.
+    response_arena_.Reset();
     if (!serialized.ok()) {
       FinishWith(serialized);
     } else if (bytes.Length() > limits_.send_bytes_max) {
@@ -161,6 +184,9 @@ class UnaryCall : public CallEvents {
           " are sent: ask for less in one request, or raise "
           "rpc.send_bytes_max of the daemon's configuration (events "
           "that came with the request are applied)"))));
+    } else if (const absl::Status held = HoldAnswer(bytes.Length());
+               !held.ok()) {
+      FinishWith(ToGrpcStatus(held));
     } else {
       counts_->Count(absl::StatusCode::kOk);
       responder_.Finish(bytes, grpc::Status::OK, &main_tag_);
@@ -187,10 +213,43 @@ class UnaryCall : public CallEvents {
     return options;
   }
 
+  // The core ends the whole connection where metadata exceed its own limit,
+  // which is therefore much larger.
+  absl::Status CheckMetadata() const {
+    constexpr size_t kEntryBytes = 32;  // RFC 9113, section 6.5.2
+    size_t bytes = 0;
+    for (const auto& [name, value] : context_.client_metadata()) {
+      bytes += name.size() + value.size() + kEntryBytes;
+    }
+    if (bytes <= connections_->metadata_bytes_max()) return absl::OkStatus();
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "metadata: ", bytes, " bytes; at most ",
+        connections_->metadata_bytes_max(), " (rpc.metadata_bytes_max)"));
+  }
+
+  absl::Status HoldAnswer(size_t bytes) {
+    if (connection_ == nullptr || connection_->TryHold(bytes)) {
+      answer_bytes_ = connection_ == nullptr ? 0 : bytes;
+      return absl::OkStatus();
+    }
+    return absl::ResourceExhaustedError(
+        "this connection leaves too many bytes of answers unread "
+        "(rpc.unread_bytes_per_connection_max); read them, and ask again");
+  }
+  void ReleaseAnswer() {
+    if (answer_bytes_ > 0) connection_->Release(answer_bytes_);
+    answer_bytes_ = 0;
+  }
+
   CodeCounts* const counts_;
   const MessageLimits limits_;
-  alignas(8) char first_block_[8192];
-  google::protobuf::Arena arena_;
+  Connections* const connections_;
+  std::shared_ptr<Connection> connection_;  // null: not known
+  size_t answer_bytes_ = 0;                 // that it holds of the connection's
+  alignas(8) char request_block_[2048];
+  alignas(8) char response_block_[6144];
+  google::protobuf::Arena request_arena_;
+  google::protobuf::Arena response_arena_;
 
  protected:
   Request* const request_;

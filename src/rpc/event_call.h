@@ -15,6 +15,7 @@
 #include "freshline/v1/operations.grpc.pb.h"
 #include "rpc/call.h"
 #include "rpc/call_queue.h"
+#include "rpc/connections.h"
 #include "rpc/grpc_status.h"
 #include "rpc/health.h"
 #include "rpc/intake.h"
@@ -39,12 +40,14 @@ struct CallContext {
   Operations operations;
   RequestCounts counts;
   HealthService health{&counts.Of(Method::kCheckHealth)};
+  std::unique_ptr<Connections> connections;
   std::unique_ptr<Intake> intake;
   std::vector<std::unique_ptr<Poller>> pollers;
   std::vector<ServingThread> threads;
   std::atomic<uint32_t> threads_ready{0};
   std::atomic<bool> draining{false};
   std::atomic<uint32_t> in_flight{0};
+  std::atomic<uint32_t> unanswered{0};  // of them
   // When the last call of the feature store came. Relaxed: nothing hangs on
   // it but how long a drain waits.
   std::atomic<base::MonoTime> last_call{};
@@ -90,7 +93,8 @@ class EventCall : public UnaryCall<Request, Response>, private CallQueue::Call {
 
   EventCall(CallContext* server, Poller* poller, Method method,
             Intake::Lane lane)
-      : Base(&server->counts.Of(method), server->limits()),
+      : Base(&server->counts.Of(method), server->connections.get(),
+             server->limits()),
         server_(server),
         poller_(poller),
         lane_(lane) {}
@@ -131,6 +135,7 @@ class EventCall : public UnaryCall<Request, Response>, private CallQueue::Call {
     server_->last_call.store(now, std::memory_order_relaxed);
     counted_ = true;
     server_->in_flight.fetch_add(1, std::memory_order_relaxed);
+    server_->unanswered.fetch_add(1, std::memory_order_relaxed);
     poller_->calls().Push(this, now);
   }
 
@@ -140,6 +145,10 @@ class EventCall : public UnaryCall<Request, Response>, private CallQueue::Call {
     if (s.ok()) return;
     if (absl::IsResourceExhausted(s)) AddRetryHint();
     this->Finish(s);
+  }
+
+  void OnFinish() final {
+    if (counted_) server_->unanswered.fetch_sub(1, std::memory_order_relaxed);
   }
 
   void AddRetryHint() {

@@ -16,14 +16,17 @@ using grpc::health::v1::HealthCheckResponse;
 class HealthService::CheckCall final
     : public UnaryCall<HealthCheckRequest, HealthCheckResponse> {
  public:
-  CheckCall(HealthService* health, grpc::ServerCompletionQueue* queue)
-      : UnaryCall(health->counts_), health_(health), queue_(queue) {
+  CheckCall(HealthService* health, grpc::ServerCompletionQueue* queue,
+            Connections* connections)
+      : UnaryCall(health->counts_, connections),
+        health_(health),
+        queue_(queue) {
     health_->service_.RequestCheck(&context_, &request_bytes_, &responder_,
                                    queue_, queue_, &main_tag_);
   }
 
  private:
-  void PostNext() override { new CheckCall(health_, queue_); }
+  void PostNext() override { new CheckCall(health_, queue_, connections()); }
   void Handle() override { Finish(Check()); }
 
   absl::Status Check() {
@@ -63,10 +66,12 @@ class HealthService::WatchCall final : public CallEvents {
       base::MutexLock lock(&health_->mu_);
       health_->watchers_.insert(this);
       WriteLocked();
+      if (health_->ending_) EndLocked();
     } else {
       base::MutexLock lock(&health_->mu_);
       writing_ = false;
       if (ok && !done_) WriteLocked();
+      if (ok && !done_ && health_->ending_) EndLocked();
     }
     if (done_ && !writing_) delete this;
   }
@@ -76,13 +81,24 @@ class HealthService::WatchCall final : public CallEvents {
   void WriteLocked() {
     bool known = false;
     const auto status = health_->StatusOf(request_.service(), &known);
-    if (writing_ || (written_ && status == last_)) return;
+    if (ended_ || writing_ || (written_ && status == last_)) return;
     HealthCheckResponse response;
     response.set_status(status);
     last_ = status;
     written_ = true;
     writing_ = true;
     writer_.Write(response, &main_tag_);
+  }
+
+  // Ends the stream, unless a write is under way, whose end leads here again.
+  // REQUIRES: health_->mu_ is held.
+  void EndLocked() {
+    if (ended_ || writing_) return;
+    ended_ = true;
+    writing_ = true;
+    writer_.Finish(
+        grpc::Status(grpc::StatusCode::UNAVAILABLE, "the server is stopping"),
+        &main_tag_);
   }
 
  private:
@@ -102,11 +118,13 @@ class HealthService::WatchCall final : public CallEvents {
   bool matched_ = false;
   bool written_ = false;
   bool writing_ = false;
+  bool ended_ = false;
   bool done_ = false;
 };
 
-void HealthService::Post(grpc::ServerCompletionQueue* queue) {
-  new CheckCall(this, queue);
+void HealthService::Post(grpc::ServerCompletionQueue* queue,
+                         Connections* connections) {
+  new CheckCall(this, queue, connections);
   new WatchCall(this, queue);
 }
 
@@ -114,6 +132,12 @@ void HealthService::SetServing(bool serving) {
   serving_ = serving;
   base::MutexLock lock(&mu_);
   for (WatchCall* watcher : watchers_) watcher->WriteLocked();
+}
+
+void HealthService::EndWatches() {
+  base::MutexLock lock(&mu_);
+  ending_ = true;
+  for (WatchCall* watcher : watchers_) watcher->EndLocked();
 }
 
 HealthCheckResponse::ServingStatus HealthService::StatusOf(

@@ -9,6 +9,7 @@
 
 #include "base/mutex.h"
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "rpc/connections.h"
 #include "rpc/request_counts.h"
 
 namespace freshline::rpc {
@@ -25,11 +26,14 @@ class HealthService {
   void Register(grpc::ServerBuilder* builder) {
     builder->RegisterService(&service_);
   }
-  // Accepts health calls on `queue`.
-  void Post(grpc::ServerCompletionQueue* queue);
+  // Accepts health calls on `queue`; `connections` outlives them.
+  void Post(grpc::ServerCompletionQueue* queue, Connections* connections);
 
   // What "" and the daemon's services report. Watchers are told.
   void SetServing(bool serving);
+
+  // Ends the streams of all watchers, and of those that come later.
+  void EndWatches();
 
  private:
   class CheckCall;
@@ -45,6 +49,7 @@ class HealthService {
   std::atomic<bool> serving_{false};
   base::Mutex mu_;
   std::set<WatchCall*> watchers_ ABSL_GUARDED_BY(mu_);
+  bool ending_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 }  // namespace freshline::rpc

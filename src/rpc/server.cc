@@ -7,6 +7,7 @@
 #include <grpcpp/resource_quota.h>
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -14,13 +15,16 @@
 #include <utility>
 
 #include "absl/hash/hash.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "base/check.h"
 #include "base/histogram.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "base/thread.h"
+#include "base/waker.h"
+#include "rpc/acceptor.h"
+#include "rpc/connection_status.h"
 #include "rpc/decode.h"
 #include "rpc/encode.h"
 #include "rpc/encode_schema.h"
@@ -37,6 +41,29 @@ constexpr size_t kRequestIdBytesMax = outcome::OutcomeBook::kRequestIdBytesMax;
 constexpr int kPostedCalls = 32;
 // Who pushes has no SLO; but what waits for longer is better sent again.
 constexpr base::Duration kPushBudget = std::chrono::seconds(1);
+
+// One call must not end all others of its connection by its metadata before
+// it can be refused.
+constexpr int kCoreMetadataFactor = 8;
+// For calls under way when a connection has reached its age.
+constexpr int kAgeGraceMs = 60'000;
+// Calls that a connection may have open and reset, in multiples of the streams
+// that it may have open at a time.
+constexpr uint32_t kCallsPerStream = 4;
+// Calls that are open in all, beyond requests_in_flight_max: a quarter of it.
+constexpr uint32_t kCallsNotInFlight = 4;
+
+// Of a shutdown: for answers to be read, for GOAWAY and what was just answered
+// to go out, and for descriptors to be closed.
+constexpr base::Duration kReadWaitMax = std::chrono::milliseconds(500);
+constexpr base::Duration kGoAwayWait = std::chrono::milliseconds(100);
+constexpr base::Duration kCloseWaitMax = std::chrono::seconds(2);
+constexpr base::Duration kWaitStep = std::chrono::milliseconds(1);
+
+int Millis(base::Duration d) {
+  return static_cast<int>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(d).count());
+}
 
 base::MonoTime ToMonoTime(gpr_timespec deadline) {
   const gpr_timespec t = gpr_convert_clock_type(deadline, GPR_CLOCK_MONOTONIC);
@@ -225,7 +252,8 @@ class GetStatusCall final
     : public UnaryCall<v1::GetStatusRequest, v1::GetStatusResponse> {
  public:
   GetStatusCall(CallContext* server, grpc::ServerCompletionQueue* queue)
-      : UnaryCall(&server->counts.Of(Method::kGetStatus), server->limits()),
+      : UnaryCall(&server->counts.Of(Method::kGetStatus),
+                  server->connections.get(), server->limits()),
         server_(server),
         queue_(queue) {
     server_->operations.RequestGetStatus(
@@ -241,6 +269,8 @@ class GetStatusCall final
     }
     server_->rooms.status(server_->Report(), response_);
     FillFrontEnd(response_->mutable_front_end());
+    FillConnections(server_->connections->stats(), server_->rooms.clock->Now(),
+                    response_);
     Finish(absl::OkStatus());
   }
 
@@ -275,7 +305,8 @@ class GetSchemaCall final
     : public UnaryCall<v1::GetSchemaRequest, v1::GetSchemaResponse> {
  public:
   GetSchemaCall(CallContext* server, grpc::ServerCompletionQueue* queue)
-      : UnaryCall(&server->counts.Of(Method::kGetSchema), server->limits()),
+      : UnaryCall(&server->counts.Of(Method::kGetSchema),
+                  server->connections.get(), server->limits()),
         server_(server),
         queue_(queue) {
     server_->operations.RequestGetSchema(
@@ -304,7 +335,8 @@ class GetSchemaCall final
 
 struct Server::Rep {
   CallContext context;
-  std::vector<int> ports;
+  std::unique_ptr<Acceptor> acceptor;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> core_door;
   std::unique_ptr<grpc::Server> server;
   std::vector<std::thread> threads;
   bool shut_down = false;
@@ -313,6 +345,8 @@ struct Server::Rep {
   void StartThreads();
   void Post(Poller* poller);
   void Poll(size_t index);
+  // Waits until `done`, at most so long. Returns: whether it is.
+  bool WaitFor(base::Duration at_most, const std::function<bool()>& done) const;
 };
 
 void Server::Rep::Configure(grpc::ServerBuilder* builder) {
@@ -329,19 +363,26 @@ void Server::Rep::Configure(grpc::ServerBuilder* builder) {
   const std::pair<const char*, int> arguments[] = {
       // A bomb would inflate before its size is checked.
       {GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0},
-      // Two daemons on one port would each get half of the queries.
-      {GRPC_ARG_ALLOW_REUSEPORT, 0},
       {GRPC_ARG_MAX_CONCURRENT_STREAMS,
        static_cast<int>(o.streams_per_connection_max)},
       {GRPC_ARG_KEEPALIVE_TIME_MS, 60'000},
       {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000},
       {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1},
       {GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 30'000},
-      {GRPC_ARG_MAX_CONNECTION_IDLE_MS, 600'000},
-      {GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10'000},
+      {GRPC_ARG_MAX_CONNECTION_IDLE_MS, Millis(o.connection_idle_max)},
+      {GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, Millis(o.handshake_max)},
+      {GRPC_ARG_MAX_METADATA_SIZE,
+       kCoreMetadataFactor *
+           static_cast<int>(o.connections.connection.metadata_bytes_max)},
   };
   for (const auto& [name, value] : arguments) {
     builder->AddChannelArgument(name, value);
+  }
+  if (o.connection_age_max > base::Duration::zero()) {
+    builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS,
+                                Millis(o.connection_age_max));
+    builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS,
+                                kAgeGraceMs);
   }
   grpc::ResourceQuota quota("freshlined");
   quota.Resize(o.memory_quota_bytes);
@@ -349,11 +390,9 @@ void Server::Rep::Configure(grpc::ServerBuilder* builder) {
   builder->RegisterService(&context.features);
   builder->RegisterService(&context.operations);
   context.health.Register(builder);
-  ports.resize(o.listen.size(), 0);
-  for (size_t i = 0; i < o.listen.size(); ++i) {
-    builder->AddListeningPort(o.listen[i], grpc::InsecureServerCredentials(),
-                              &ports[i]);
-  }
+  core_door = builder->experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+      grpc::InsecureServerCredentials());
   for (uint32_t i = 0; i < o.pollers; ++i) {
     context.pollers.push_back(std::make_unique<Poller>(
         context.rooms.clock, builder->AddCompletionQueue()));
@@ -377,6 +416,14 @@ void Server::Rep::StartThreads() {
     context.threads_ready.wait(ready);
   }
   context.threads.push_back({"intake", context.intake->sched_class()});
+  context.threads.push_back({"acceptor", base::SchedClass::kNormal});
+  acceptor->Start([this](int listener_fd, int fd) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters
+        connection;
+    connection.listener_fd = listener_fd;
+    connection.fd = fd;
+    core_door->HandleNewConnection(&connection);
+  });
 }
 
 void Server::Rep::Post(Poller* poller) {
@@ -387,7 +434,7 @@ void Server::Rep::Post(Poller* poller) {
   new ReportOutcomeCall(&context, poller);
   new GetStatusCall(&context, poller->queue());
   new GetSchemaCall(&context, poller->queue());
-  context.health.Post(poller->queue());
+  context.health.Post(poller->queue(), context.connections.get());
 }
 
 void Server::Rep::Poll(size_t index) {
@@ -412,35 +459,31 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options,
   if (rep->context.options.reflection) {
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   }
+  ServerOptions& o = rep->context.options;
+  o.connections.connection.calls_max =
+      kCallsPerStream * o.streams_per_connection_max;
+  o.connections.connection.all_calls_max =
+      o.requests_in_flight_max + o.requests_in_flight_max / kCallsNotInFlight;
+  o.connections.connection.frames.header_block_bytes_max =
+      2 * kCoreMetadataFactor * o.connections.connection.metadata_bytes_max;
+  rep->context.connections =
+      std::make_unique<Connections>(o.connections, *rep->context.rooms.clock);
+  FRESHLINE_ASSIGN_OR_RETURN(rep->acceptor,
+                             Acceptor::Open(o.listen, *rep->context.rooms.clock,
+                                            rep->context.connections.get()));
   grpc::ServerBuilder builder;
   rep->Configure(&builder);
   rep->server = builder.BuildAndStart();
-  for (size_t i = 0; i < rep->ports.size(); ++i) {
-    const std::string& address = rep->context.options.listen[i];
-    const bool bound = absl::StartsWith(address, "unix:") || rep->ports[i] > 0;
-    if (rep->server != nullptr && bound) continue;
-    // Unbound queues must be drained before they go.
-    if (rep->server != nullptr) rep->server->Shutdown();
-    for (const auto& poller : rep->context.pollers) {
-      poller->queue()->Shutdown();
-      void* tag = nullptr;
-      bool ok = false;
-      while (poller->queue()->Next(&tag, &ok)) {
-      }
-    }
-    return absl::InvalidArgumentError(
-        absl::StrCat("listen: cannot bind \"", address,
-                     "\": it is in use, or no address of this machine"));
-  }
-  rep->StartThreads();
+  FRESHLINE_CHECK(rep->server != nullptr);
   for (const auto& poller : rep->context.pollers) rep->Post(poller.get());
+  rep->StartThreads();
   rep->context.health.SetServing(true);
   return std::unique_ptr<Server>(new Server(std::move(rep)));
 }
 
 ServerReport Server::report() const { return rep_->context.Report(); }
 
-int Server::port(size_t i) const { return rep_->ports[i]; }
+int Server::port(size_t i) const { return rep_->acceptor->port(i); }
 
 void Server::BeginDrain() {
   rep_->context.health.SetServing(false);
@@ -454,19 +497,48 @@ base::MonoTime Server::last_activity() const {
              : context.rooms.clock->Now();
 }
 
+bool Server::Rep::WaitFor(base::Duration at_most,
+                          const std::function<bool()>& done) const {
+  const base::Clock& clock = *context.rooms.clock;
+  base::EventFdWaker pause(clock);
+  const base::MonoTime until = clock.Now() + at_most;
+  while (!done()) {
+    if (clock.Now() >= until) return false;
+    pause.WaitUntil(clock.Now() + kWaitStep);
+  }
+  return true;
+}
+
 void Server::Shutdown(base::Duration timeout) {
   if (rep_->shut_down) return;
   rep_->shut_down = true;
+  CallContext& context = rep_->context;
+  rep_->acceptor->Stop();
+  // What it runs finishes calls.
+  context.intake->Stop();
+  rep_->WaitFor(timeout, [&] { return context.unanswered == 0; });
+  context.health.EndWatches();
+  rep_->WaitFor(std::min(timeout, kReadWaitMax),
+                [&] { return context.connections->answer_bytes() == 0; });
+  // What is left waits for nothing of ours: other streams, calls that were
+  // opened and never sent, clients that do not read.
   const gpr_timespec deadline =
       gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                   gpr_time_from_nanos(timeout.count(), GPR_TIMESPAN));
+                   gpr_time_from_nanos(std::min(timeout, kGoAwayWait).count(),
+                                       GPR_TIMESPAN));
   rep_->server->Shutdown(deadline);
-  // What it runs finishes calls on the queues.
-  rep_->context.intake->Stop();
   for (const auto& poller : rep_->context.pollers) poller->queue()->Shutdown();
   for (std::thread& thread : rep_->threads) thread.join();
 }
 
-Server::~Server() { Shutdown(std::chrono::seconds(1)); }
+Server::~Server() {
+  Shutdown(std::chrono::seconds(1));
+  rep_->server.reset();
+  Connections* connections = rep_->context.connections.get();
+  if (!rep_->WaitFor(kCloseWaitMax, [&] { return connections->open() == 0; })) {
+    // Whoever closes the rest still tells it.
+    static_cast<void>(rep_->context.connections.release());
+  }
+}
 
 }  // namespace freshline::rpc

@@ -16,6 +16,7 @@
 #include "ingest/ingest.h"
 #include "outcome/outcome_book.h"
 #include "registry/revision.h"
+#include "rpc/connections.h"
 #include "rpc/request_counts.h"
 #include "serve/feature_server.h"
 
@@ -28,12 +29,18 @@ struct ServerOptions {
   uint32_t receive_bytes_max = 4 << 20;
   uint32_t send_bytes_max = 4 << 20;
   uint32_t streams_per_connection_max = 1024;
-  uint32_t requests_in_flight_max = 20'000;
+  uint32_t requests_in_flight_max = 10'000;
   uint32_t events_per_request_max = 10'000;
   // Larger requests are decoded on the intake, in bytes as sent.
   uint32_t poller_request_bytes_max = 8 << 10;
   uint32_t intake_bytes_max = 64 << 20;
-  uint32_t memory_quota_bytes = 256 << 20;
+  uint32_t memory_quota_bytes = 192 << 20;
+  // What calls may be open follows streams_per_connection_max and
+  // requests_in_flight_max, what headers metadata_bytes_max.
+  Connections::Limits connections;
+  base::Duration handshake_max = std::chrono::seconds(10);
+  base::Duration connection_idle_max = std::chrono::minutes(10);
+  base::Duration connection_age_max = std::chrono::minutes(30);  // 0: none
   // What a request refused with RESOURCE_EXHAUSTED is told to wait before it
   // is sent again: whole milliseconds, 1 at least.
   base::Duration retry_after = std::chrono::milliseconds(100);
@@ -65,8 +72,10 @@ struct ServerReport {
 // requests were complete, among those of one connection and one poller.
 // Lifecycle: Start() serves; Drain(), then destroy. All of the rooms outlive
 // the server.
-// Limits: every one of ServerOptions, plus keepalive and no decompression; a
-// port in use is an error, never shared. What is refused with
+// Limits: every one of ServerOptions, plus keepalive and no decompression; an
+// address in use is an error, never shared. Connections are accepted by a
+// thread of ours, and what each of them costs is counted and bounded
+// (rpc/connections.h). What is refused with
 // RESOURCE_EXHAUSTED carries retry_after as trailing metadata, under
 // kRetryPushbackKey (rpc/grpc_status.h).
 class Server {
@@ -82,8 +91,8 @@ class Server {
     std::function<std::shared_ptr<const registry::Revision>()> revision;
   };
 
-  // Returns: INVALID_ARGUMENT for an address that cannot be parsed or is in
-  // use (named).
+  // Returns: FAILED_PRECONDITION for the first address that cannot be listened
+  // on, named, with the reason.
   static absl::StatusOr<std::unique_ptr<Server>> Start(ServerOptions options,
                                                        Rooms rooms);
   ~Server();
@@ -101,9 +110,11 @@ class Server {
   // When the last call of the feature store came; now, while the intake is at
   // work.
   base::MonoTime last_activity() const;
-  // Ends the connections, waiting at most `timeout` for calls under way; what
-  // the intake holds is served. gRPC ends calls that it has not handed out by
-  // then as CANCELLED, which clients do not retry: drain until no call comes.
+  // Ends the connections: takes no more, waits at most `timeout` for calls
+  // under way to be answered, and a moment for their answers to be read; what
+  // the intake holds is served. All else ends at once: streams, and whoever
+  // merely hangs. gRPC ends calls that it has not handed out by then as
+  // CANCELLED, which clients do not retry: drain until no call comes.
   void Shutdown(base::Duration timeout);
 
  private:

@@ -27,6 +27,7 @@ constexpr uint64_t kMiB = 1024 * kKiB;
 constexpr uint64_t kGiB = 1024 * kMiB;
 constexpr uint32_t kMillion = 1'000'000;
 constexpr uint32_t kHourMs = 3'600'000;
+constexpr uint32_t kWeekS = 604'800;
 constexpr int64_t kMonthUs = 31LL * 86'400 * kMillion;
 constexpr uint64_t kGrpcBytesMax = std::numeric_limits<int32_t>::max();
 constexpr uint32_t kWorkersMax = 256;
@@ -77,15 +78,25 @@ constexpr Range kPollers = {1, 1, 64};
 constexpr Range kReceiveBytesMax = {4 * kMiB, kKiB, kGrpcBytesMax};
 constexpr Range kSendBytesMax = {4 * kMiB, kKiB, kGrpcBytesMax};
 constexpr Range kStreamsMax = {1024, 1, kMillion};
-constexpr Range kInFlightMax = {20'000, 1, kMillion};
+constexpr Range kInFlightMax = {10'000, 1, kMillion};
 constexpr Range kRowsMax = {1000, 1, 100'000};
 constexpr Range kEventsMax = {10'000, 1, kMillion};
 constexpr Range kDrainDelayMs = {200, 0, kHourMs};
 constexpr Range kDrainTimeoutMs = {25'000, 0, kHourMs};
 constexpr Range kPollerRequestBytesMax = {8 * kKiB, 0, kGrpcBytesMax};
 constexpr Range kIntakeBytesMax = {64 * kMiB, kKiB, kGrpcBytesMax};
-constexpr Range kMemoryQuotaBytes = {256 * kMiB, kMiB,
+constexpr Range kMemoryQuotaBytes = {192 * kMiB, kMiB,
                                      std::numeric_limits<uint32_t>::max()};
+
+constexpr Range kConnectionsMax = {10'000, 1, 65'000};
+constexpr Range kPerAddressMax = {4096, 1, 65'000};
+constexpr Range kHandshakeMs = {10'000, 100, kHourMs};
+constexpr Range kConnectionIdleS = {600, 1, kWeekS};
+constexpr Range kConnectionAgeS = {1800, 0, kWeekS};
+constexpr Range kUnreadBytesPerConnection = {16 * kMiB, kKiB, kGiB* kKiB};
+constexpr Range kUnreadBytes = {64 * kMiB, kKiB, kGiB* kKiB};
+constexpr Range kUnreadMs = {20'000, 100, kHourMs};
+constexpr Range kMetadataBytesMax = {8 * kKiB, kKiB, kMiB};
 
 // Of the memory that the process may use. What is left is for the process
 // itself, for what the allocator keeps, and for requests being served.
@@ -253,6 +264,27 @@ IngestConfig ReadIngest(const Section& in, const v1::Ingest& from) {
   return out;
 }
 
+void ReadConnections(const Section& in, const v1::Rpc& from, RpcConfig* out) {
+  out->connections_max =
+      in.Count(FRESHLINE_FIELD(connections_max), kConnectionsMax);
+  out->connections_per_address_max =
+      in.Count(FRESHLINE_FIELD(connections_per_address_max), kPerAddressMax);
+  out->handshake_max =
+      Millis(in.Time(FRESHLINE_FIELD(handshake_ms_max), kHandshakeMs));
+  out->connection_idle_max = std::chrono::seconds(
+      in.Time(FRESHLINE_FIELD(connection_idle_s_max), kConnectionIdleS));
+  out->connection_age_max = std::chrono::seconds(
+      in.Time(FRESHLINE_FIELD(connection_age_s_max), kConnectionAgeS));
+  out->unread_bytes_per_connection_max =
+      in.Number(FRESHLINE_FIELD(unread_bytes_per_connection_max),
+                kUnreadBytesPerConnection);
+  out->unread_bytes_max =
+      in.Number(FRESHLINE_FIELD(unread_bytes_max), kUnreadBytes);
+  out->unread_max = Millis(in.Time(FRESHLINE_FIELD(unread_ms_max), kUnreadMs));
+  out->metadata_bytes_max =
+      in.Count(FRESHLINE_FIELD(metadata_bytes_max), kMetadataBytesMax);
+}
+
 // A message counts against the quota, so that of the three what is written
 // decides what the others are.
 void ReadMessageBytes(const Section& in, const v1::Rpc& from, uint64_t memory,
@@ -306,6 +338,7 @@ RpcConfig ReadRpc(const Section& in, const v1::Rpc& from, bool loopback,
       FRESHLINE_FIELD(poller_request_bytes_max), kPollerRequestBytesMax);
   out.intake_bytes_max =
       in.Count(FRESHLINE_FIELD(intake_bytes_max), kIntakeShare.Within(memory));
+  ReadConnections(in, from, &out);
   return out;
 }
 

@@ -87,6 +87,15 @@ struct RpcConfig {
   bool poller_realtime = true;
   uint32_t poller_request_bytes_max = 0;
   uint32_t intake_bytes_max = 0;
+  uint32_t connections_max = 0;
+  uint32_t connections_per_address_max = 0;
+  base::Duration handshake_max{};
+  base::Duration connection_idle_max{};
+  base::Duration connection_age_max{};  // 0: none
+  uint64_t unread_bytes_per_connection_max = 0;
+  uint64_t unread_bytes_max = 0;
+  base::Duration unread_max{};
+  uint32_t metadata_bytes_max = 0;
   friend bool operator==(const RpcConfig&, const RpcConfig&) = default;
 };
 

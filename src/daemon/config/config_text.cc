@@ -19,6 +19,11 @@ uint32_t Millis(base::Duration d) {
       std::chrono::duration_cast<std::chrono::milliseconds>(d).count());
 }
 
+uint32_t Seconds(base::Duration d) {
+  return static_cast<uint32_t>(
+      std::chrono::duration_cast<std::chrono::seconds>(d).count());
+}
+
 void PrintScheduler(const SchedulerConfig& from, v1::Scheduler* out) {
   out->set_policy(from.policy);
   out->set_workers(from.workers);
@@ -56,6 +61,16 @@ void PrintRpc(const RpcConfig& from, v1::Rpc* out) {
   out->set_poller_realtime(from.poller_realtime);
   out->set_poller_request_bytes_max(from.poller_request_bytes_max);
   out->set_intake_bytes_max(from.intake_bytes_max);
+  out->set_connections_max(from.connections_max);
+  out->set_connections_per_address_max(from.connections_per_address_max);
+  out->set_handshake_ms_max(Millis(from.handshake_max));
+  out->set_connection_idle_s_max(Seconds(from.connection_idle_max));
+  out->set_connection_age_s_max(Seconds(from.connection_age_max));
+  out->set_unread_bytes_per_connection_max(
+      from.unread_bytes_per_connection_max);
+  out->set_unread_bytes_max(from.unread_bytes_max);
+  out->set_unread_ms_max(Millis(from.unread_max));
+  out->set_metadata_bytes_max(from.metadata_bytes_max);
 }
 
 }  // namespace

@@ -228,7 +228,7 @@ TEST_F(DaemonTest, RefusesAPortInUse) {
   second.listen[0].port = static_cast<uint16_t>(daemon_->port(0));
   EXPECT_THAT(
       Daemon::Start(second).status(),
-      test::StatusIs(StatusCode::kInvalidArgument, HasSubstr("is in use")));
+      test::StatusIs(StatusCode::kFailedPrecondition, HasSubstr("in use")));
 }
 
 TEST_F(DaemonTest, RefusesAnItemTableOfAnotherPlace) {
@@ -255,12 +255,15 @@ TEST_F(DaemonTest, ReportsItsStatus) {
   EXPECT_EQ(s.table().keys(), 1U);
   EXPECT_EQ(s.scheduler().workers_usable(), 2U);
   // The dispatcher, two workers and what the server runs.
-  ASSERT_EQ(s.threads_size(), 5);
+  ASSERT_EQ(s.threads_size(), 6);
   EXPECT_EQ(s.threads(3).name(), "poller-0");
   EXPECT_EQ(s.threads(3).sched_class(),
             base::SchedClassName(Granted(base::SchedClass::kRealtime)));
   EXPECT_EQ(s.threads(4).name(), "intake");
   EXPECT_EQ(s.threads(4).sched_class(), "normal");
+  EXPECT_EQ(s.threads(5).name(), "acceptor");
+  EXPECT_EQ(s.connections().open(), 1U);
+  EXPECT_EQ(s.connections().accepted(), 1U);
   EXPECT_FALSE(s.kernels().empty());
   EXPECT_EQ(*client_->CheckHealth(), Health::kServing);
   EXPECT_THAT(client_->CheckHealth("nobody"),
@@ -419,7 +422,7 @@ TEST_F(DaemonTest, PollersAreOrdinaryThreadsWhereAsked) {
   Start(Config("rees46.textproto", "rpc { poller_realtime: false }"));
   const auto status = client_->GetStatus();
   ASSERT_THAT(status, test::IsOk());
-  ASSERT_EQ(status->proto().threads_size(), 5);
+  ASSERT_EQ(status->proto().threads_size(), 6);
   EXPECT_EQ(status->proto().threads(3).sched_class(), "normal");
 }
 

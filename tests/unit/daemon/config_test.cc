@@ -86,16 +86,25 @@ TEST(ConfigTest, TheRpcDefaultsAreTheDocumentedOnes) {
   EXPECT_EQ(rpc.receive_bytes_max, 4u << 20);
   EXPECT_EQ(rpc.send_bytes_max, 4u << 20);
   EXPECT_EQ(rpc.streams_per_connection_max, 1024u);
-  EXPECT_EQ(rpc.requests_in_flight_max, 20'000u);
+  EXPECT_EQ(rpc.requests_in_flight_max, 10'000u);
   EXPECT_EQ(rpc.rows_per_request_max, 1000u);
   EXPECT_EQ(rpc.events_per_request_max, 10'000u);
   EXPECT_EQ(rpc.drain_delay, std::chrono::milliseconds(200));
   EXPECT_EQ(rpc.drain_timeout, std::chrono::seconds(25));
-  EXPECT_EQ(rpc.memory_quota_bytes, 256u << 20);
+  EXPECT_EQ(rpc.memory_quota_bytes, 192u << 20);
   EXPECT_TRUE(rpc.reflection);
   EXPECT_TRUE(rpc.poller_realtime);
   EXPECT_EQ(rpc.poller_request_bytes_max, 8u << 10);
   EXPECT_EQ(rpc.intake_bytes_max, 64u << 20);
+  EXPECT_EQ(rpc.connections_max, 10'000u);
+  EXPECT_EQ(rpc.connections_per_address_max, 4096u);
+  EXPECT_EQ(rpc.handshake_max, std::chrono::seconds(10));
+  EXPECT_EQ(rpc.connection_idle_max, std::chrono::minutes(10));
+  EXPECT_EQ(rpc.connection_age_max, std::chrono::minutes(30));
+  EXPECT_EQ(rpc.unread_bytes_per_connection_max, 16u << 20);
+  EXPECT_EQ(rpc.unread_bytes_max, 64u << 20);
+  EXPECT_EQ(rpc.unread_max, std::chrono::seconds(20));
+  EXPECT_EQ(rpc.metadata_bytes_max, 8u << 10);
 }
 
 TEST(ConfigTest, ReflectionIsOffByDefaultWhereOthersReachIt) {
@@ -188,48 +197,57 @@ struct Bounds {
   uint64_t min;
   uint64_t max;
 };
+constexpr uint64_t kInt = 2147483647;
+constexpr Bounds kBounds[] = {
+    {"scheduler", "workers", 1, 256},
+    {"scheduler", "guard_floor_us", 0, 1000000},
+    {"scheduler", "guard_overshoot_max_us", 0, 1000000},
+    {"scheduler", "tickets_max", 1, 1000000},
+    {"scheduler", "background_rows_max", 1, 1000000},
+    {"scheduler", "batch_max", 1, 64},
+    {"scheduler", "inline_cost_us_max", 0, 100000},
+    {"scheduler", "quarantine_failures", 1, 1000000},
+    {"scheduler", "failure_backoff_ms", 0, 3600000},
+    {"scheduler", "violation_budget_ppm", 1, 100000},
+    {"scheduler", "hang_factor", 2, 1000000},
+    {"scheduler", "hang_floor_ms", 10, 3600000},
+    {"estimator", "profile_runs", 0, 1000},
+    {"estimator", "half_life_runs", 1, 1000000},
+    {"estimator", "probe_interval_ms", 1, 3600000},
+    {"estimator", "reprofile_after_s", 0, 86400},
+    {"table", "keys_max", 1, 1000000000},
+    {"table", "bytes_max", 1 << 20, uint64_t{1} << 50},
+    {"outcomes", "answers_max", 0, 10'000'000},
+    {"outcomes", "per_second_max", 1, 1'000'000},
+    {"decision_log", "bytes_max", 1 << 20, uint64_t{1} << 50},
+    {"table", "shards", 1, 1024},
+    {"ingest", "future_us_max", 0, 31LL * 86400 * 1000000},
+    {"ingest", "producers_max", 1, 10000000},
+    {"rpc", "pollers", 1, 64},
+    {"rpc", "receive_bytes_max", 1024, kInt},
+    {"rpc", "send_bytes_max", 1024, kInt},
+    {"rpc", "streams_per_connection_max", 1, 1000000},
+    {"rpc", "requests_in_flight_max", 1, 1000000},
+    {"rpc", "rows_per_request_max", 1, 100000},
+    {"rpc", "events_per_request_max", 1, 1000000},
+    {"rpc", "drain_delay_ms", 0, 3600000},
+    {"rpc", "drain_timeout_ms", 0, 3600000},
+    {"rpc", "poller_request_bytes_max", 0, kInt},
+    {"rpc", "intake_bytes_max", 1024, kInt},
+    {"rpc", "memory_quota_bytes", 1 << 20, 4294967295},
+    {"rpc", "connections_max", 1, 65'000},
+    {"rpc", "connections_per_address_max", 1, 65'000},
+    {"rpc", "handshake_ms_max", 100, 3600000},
+    {"rpc", "connection_idle_s_max", 1, 604800},
+    {"rpc", "connection_age_s_max", 0, 604800},
+    {"rpc", "unread_bytes_per_connection_max", 1024, uint64_t{1} << 40},
+    {"rpc", "unread_bytes_max", 1024, uint64_t{1} << 40},
+    {"rpc", "unread_ms_max", 100, 3600000},
+    {"rpc", "metadata_bytes_max", 1024, 1 << 20},
+};
+
 TEST(ConfigTest, EveryNumberHasARange) {
-  constexpr uint64_t kInt = 2147483647;
-  const Bounds all[] = {
-      {"scheduler", "workers", 1, 256},
-      {"scheduler", "guard_floor_us", 0, 1000000},
-      {"scheduler", "guard_overshoot_max_us", 0, 1000000},
-      {"scheduler", "tickets_max", 1, 1000000},
-      {"scheduler", "background_rows_max", 1, 1000000},
-      {"scheduler", "batch_max", 1, 64},
-      {"scheduler", "inline_cost_us_max", 0, 100000},
-      {"scheduler", "fan_out_threads", 1, 64},
-      {"scheduler", "quarantine_failures", 1, 1000000},
-      {"scheduler", "failure_backoff_ms", 0, 3600000},
-      {"scheduler", "violation_budget_ppm", 1, 100000},
-      {"scheduler", "hang_factor", 2, 1000000},
-      {"scheduler", "hang_floor_ms", 10, 3600000},
-      {"estimator", "profile_runs", 0, 1000},
-      {"estimator", "half_life_runs", 1, 1000000},
-      {"estimator", "probe_interval_ms", 1, 3600000},
-      {"estimator", "reprofile_after_s", 0, 86400},
-      {"table", "keys_max", 1, 1000000000},
-      {"table", "bytes_max", 1 << 20, uint64_t{1} << 50},
-      {"outcomes", "answers_max", 0, 10'000'000},
-      {"outcomes", "per_second_max", 1, 1'000'000},
-      {"decision_log", "bytes_max", 1 << 20, uint64_t{1} << 50},
-      {"table", "shards", 1, 1024},
-      {"ingest", "future_us_max", 0, 31LL * 86400 * 1000000},
-      {"ingest", "producers_max", 1, 10000000},
-      {"rpc", "pollers", 1, 64},
-      {"rpc", "receive_bytes_max", 1024, kInt},
-      {"rpc", "send_bytes_max", 1024, kInt},
-      {"rpc", "streams_per_connection_max", 1, 1000000},
-      {"rpc", "requests_in_flight_max", 1, 1000000},
-      {"rpc", "rows_per_request_max", 1, 100000},
-      {"rpc", "events_per_request_max", 1, 1000000},
-      {"rpc", "drain_delay_ms", 0, 3600000},
-      {"rpc", "drain_timeout_ms", 0, 3600000},
-      {"rpc", "poller_request_bytes_max", 0, kInt},
-      {"rpc", "intake_bytes_max", 1024, kInt},
-      {"rpc", "memory_quota_bytes", 1 << 20, 4294967295},
-  };
-  for (const Bounds& b : all) {
+  for (const Bounds& b : kBounds) {
     const auto write = [&](uint64_t value) {
       return absl::StrCat(b.section, " { ", b.field, ": ", value, " }");
     };
@@ -346,7 +364,11 @@ TEST(ConfigTest, PrintedConfigurationIsCompleteAndReadsBackEqual) {
         drain_delay_ms: 29 drain_timeout_ms: 30
         memory_quota_bytes: 3100000 reflection: true
         poller_realtime: false poller_request_bytes_max: 33
-        intake_bytes_max: 3400
+        intake_bytes_max: 3400 connections_max: 41
+        connections_per_address_max: 42 handshake_ms_max: 430
+        connection_idle_s_max: 44 connection_age_s_max: 45
+        unread_bytes_per_connection_max: 4600 unread_bytes_max: 4700
+        unread_ms_max: 480 metadata_bytes_max: 4900
       })");
   ASSERT_THAT(config, IsOk());
   const std::string text = PrintConfig(*config);

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/time.h"
+#include "freshline/v1/operations.pb.h"
+#include "rpc/connections.h"
+
+namespace freshline::rpc {
+
+// Writes what became of the connections, and what is wrong with them at `now`.
+void FillConnections(const ConnectionStats& stats, base::MonoTime now,
+                     v1::GetStatusResponse* out);
+
+}  // namespace freshline::rpc
