@@ -46,7 +46,8 @@ Connection::Connection(int fd, std::string peer, std::string address,
       owner_(owner),
       guard_(limits.frames),
       forgiven_(clock.Now()),
-      resets_left_(limits.resets_max),
+      resets_max_(limits.resets_least),
+      resets_left_(limits.resets_least),
       resets_since_(forgiven_) {}
 
 Connection::~Connection() {
@@ -96,13 +97,13 @@ EndReason Connection::Count(const FrameGuard::Calls& calls,
   const double seconds =
       std::chrono::duration<double>(now - resets_since_).count();
   resets_since_ = now;
-  resets_left_ = std::min(limits_.resets_max,
+  resets_left_ = std::min(resets_max_,
                           resets_left_ + seconds * limits_.resets_per_second) -
                  static_cast<double>(calls.reset);
   if (resets_left_ >= 0) return EndReason::kNone;
   resets_left_ = 0;
-  return calls_ > limits_.calls_behind_max ? EndReason::kResets
-                                           : EndReason::kNone;
+  return static_cast<double>(calls_) > resets_max_ / 2 ? EndReason::kResets
+                                                       : EndReason::kNone;
 }
 
 void Connection::Forgive(base::MonoTime now) {
@@ -123,6 +124,7 @@ void Connection::Drop(uint64_t calls) {
 void Connection::CallEnded() {
   base::MutexLock lock(&mu_);
   Drop(1);
+  resets_max_ = std::min(limits_.resets_most, resets_max_ + 1);
 }
 
 uint64_t Connection::calls() const {

@@ -36,12 +36,13 @@ struct ConnectionLimits {
   // has more than its share is ended.
   uint32_t calls_max = 4096;
   uint32_t all_calls_max = 12'500;
-  // Calls that may be reset at once and a second, while more than
-  // calls_behind_max are not over. A client whose calls time out resets them
-  // all, and rightly so: of that connection few are worth anything then.
-  double resets_max = 512;
+  // Calls that may be reset at once, and a second, while more than half as many
+  // are not over: as many as were over before, between a least and a most. A
+  // client whose calls time out resets them all, and rightly so: of that
+  // connection few are worth anything then.
+  double resets_least = 64;
+  double resets_most = 512;
   double resets_per_second = 2000;
-  uint32_t calls_behind_max = 256;
   // Bytes of answers that were handed to gRPC and have not been taken by the
   // client's flow control. Beyond: RESOURCE_EXHAUSTED instead of the answer.
   uint64_t answer_bytes_max = 16 << 20;
@@ -142,6 +143,7 @@ class Connection final : public SocketTap {
   mutable base::Mutex mu_;
   uint64_t calls_ ABSL_GUARDED_BY(mu_) = 0;
   base::MonoTime forgiven_ ABSL_GUARDED_BY(mu_){};
+  double resets_max_ ABSL_GUARDED_BY(mu_);
   double resets_left_ ABSL_GUARDED_BY(mu_);
   base::MonoTime resets_since_ ABSL_GUARDED_BY(mu_);
   uint64_t answer_bytes_ ABSL_GUARDED_BY(mu_) = 0;

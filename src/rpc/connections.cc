@@ -45,6 +45,10 @@ NumericPeer Numeric(const sockaddr_storage& peer) {
   return out;
 }
 
+bool Inexcusable(EndReason reason) {
+  return reason == EndReason::kHeaderBlock || reason == EndReason::kIdleFrames;
+}
+
 // A name in the abstract space, which the core keeps apart from all others.
 sockaddr_un StandInName(uint64_t number) {
   sockaddr_un name{};
@@ -175,7 +179,7 @@ void Connections::OnClosed(Connection* connection) {
   const auto origin = origins_.find(last->address());
   if (origin != origins_.end()) --origin->second.open;
   if (reason == EndReason::kNone) return;
-  if (origin != origins_.end()) {
+  if (origin != origins_.end() && Inexcusable(reason)) {
     Refill(&origin->second, clock_.Now());
     origin->second.ends_left = std::max(0.0, origin->second.ends_left - 1);
   }

@@ -53,9 +53,11 @@ class Connections final : private Connection::Owner {
   struct Limits {
     uint32_t open_max = 10'000;
     uint32_t per_address_max = 4096;  // of TCP
-    // An address may have so many connections ended for what they cost before
-    // its next ones are refused, and one more in each time of penalty_each, so
-    // that none is refused for longer than that after the last was ended.
+    // An address may have so many connections ended for what no honest client
+    // sends before its next ones are refused, and one more in each time of
+    // penalty_each, so that none is refused for longer than that after the last
+    // was ended. Calls that pile up bring no penalty: they do so for honest
+    // clients, too, when the daemon itself stood still.
     double ends_max = 3;
     base::Duration penalty_each = std::chrono::seconds(2);
     // Descriptors from here on are kept for the daemon itself.

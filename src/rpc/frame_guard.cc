@@ -97,8 +97,8 @@ void FrameGuard::OnFrame(Calls* calls) {
       AddToBlock(length, (flags & kEndHeaders) != 0, calls);
       break;
     case kResetStream:
-      Spend(1);
-      ++calls->reset;
+      Spend(kResetCost);
+      if (stream <= last_stream_) ++calls->reset;
       break;
     case kPing:
       Spend(kPingCost);

@@ -36,13 +36,16 @@ class FrameGuard {
   };
   static constexpr double kSettingsCost = 50;
   static constexpr double kPingCost = 20;
+  // A client whose calls time out before they are sent may reset streams that
+  // were never opened: thousands at once, and nobody's loss.
+  static constexpr double kResetCost = 0.05;
   static constexpr uint32_t kSmallData = 1024;
 
   // What was seen of calls.
   struct Calls {
     // One counts once more for each kBlockBytesPerCall of its headers.
     uint64_t opened = 0;
-    uint64_t reset = 0;
+    uint64_t reset = 0;  // of those opened
   };
 
   enum class Fault : uint8_t { kNone, kHeaderBlock, kIdleFrames };

@@ -106,16 +106,27 @@ TEST_F(ConnectionTest,
 TEST_F(ConnectionTest, ManyResetsAreFineWhileTheCallsEnd) {
   Open();
   for (int i = 0; i < 1000; ++i) {
-    ASSERT_TRUE(Read(HeadersAndResets(200)));
-    End(200);
+    ASSERT_TRUE(Read(HeadersAndResets(30)));
+    End(30);
   }
 }
 
 TEST_F(ConnectionTest, ResetsOfCallsThatPileUpEndIt) {
   Open();
-  EXPECT_TRUE(Read(HeadersAndResets(512)));
+  EXPECT_TRUE(Read(HeadersAndResets(64)));
   EXPECT_FALSE(Read(HeadersAndResets(1)));
   EXPECT_EQ(connection_->ended(), EndReason::kResets);
+}
+
+TEST_F(ConnectionTest, WhoseCallsWereServedMayResetMore) {
+  Open();
+  for (int i = 0; i < 500; ++i) {
+    ASSERT_TRUE(Read(Headers(1)));
+    End(1);
+  }
+  clock_.Advance(seconds(1));
+  EXPECT_TRUE(Read(HeadersAndResets(512)));
+  EXPECT_FALSE(Read(HeadersAndResets(1)));
 }
 
 TEST_F(ConnectionTest, IdleFramesAndHeadersWithoutEndAreToldApart) {

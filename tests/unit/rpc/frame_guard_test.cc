@@ -116,7 +116,7 @@ TEST_F(FrameGuardTest, FramesThatCarryNothingAreAFaultSoonerOrLater) {
       {FrameType::kPriority, 3, "12345", 10'000},
       {FrameType::kData, 1, "", 10'000},
       {FrameType::kData, 1, "x", 10'000},
-      {FrameType::kResetStream, 1, "1234", 10'000},
+      {FrameType::kResetStream, 1, "1234", 200'000},
       {FrameType::kUnknown, 0, "", 10'000},
       {FrameType::kPing, 0, "12345678", 500},
       {FrameType::kSettings, 0, "", 200},
@@ -147,6 +147,14 @@ TEST_F(FrameGuardTest, AnUploadInFullFramesIsFree) {
   EXPECT_EQ(
       Repeat(Frame(FrameType::kData, 0, 1, std::string(1024, 'd')), 100'000),
       Fault::kNone);
+}
+
+TEST_F(FrameGuardTest, AResetOfAStreamThatWasNeverOpenedIsNoCall) {
+  Read(kHttp2Preface);
+  Read(Call(1) + Frame(FrameType::kResetStream, 0, 1, "1234"));
+  EXPECT_EQ(Repeat(Frame(FrameType::kResetStream, 0, 20'001, "1234"), 50'000),
+            Fault::kNone);
+  EXPECT_EQ(calls_.reset, 1U);
 }
 
 TEST_F(FrameGuardTest, AnotherProtocolIsLeftToWhoeverReadsIt) {
