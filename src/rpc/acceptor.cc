@@ -104,7 +104,7 @@ void Acceptor::Loop() {
     }
     if (clock_.Now() < next_sweep) continue;
     next_sweep = clock_.Now() + kSweepEvery;
-    memory_.AfterSweep(connections_->Sweep() > 0);
+    memory_.AfterSweep(connections_->Sweep() > 0, clock_.Now());
   }
 }
 

@@ -106,9 +106,11 @@ void FrameGuard::OnFrame(Calls* calls) {
     case kSettings:
       Spend(kSettingsCost);
       break;
-    default:
+    default: {
       // Unknown frames may be as long as they like.
-      Spend(1 + length / kSmallData);
+      const uint32_t whole_kib = length / kSmallData;
+      Spend(1 + whole_kib);
+    }
   }
 }
 

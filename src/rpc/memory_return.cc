@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <fstream>
-#include <utility>
 
 namespace freshline::rpc {
 namespace {
@@ -23,12 +22,21 @@ uint64_t ResidentBytes() {
 
 MemoryReturn::MemoryReturn() : resident_(ResidentBytes()) {}
 
-bool MemoryReturn::AfterSweep(bool closed) {
-  if (!std::exchange(due_, closed)) return false;
-  if (ResidentBytes() < resident_ + kGrowthBytes) return false;
+uint64_t MemoryReturn::AfterSweep(bool closed, base::MonoTime now) {
+  const bool due = due_ && now >= next_;
+  due_ = closed || (due_ && !due);
+  if (!due) return 0;
+  const uint64_t before = ResidentBytes();
+  if (before < resident_ + kGrowthBytes) return 0;
   malloc_trim(0);
-  resident_ = ResidentBytes();
-  return true;
+  const uint64_t after = ResidentBytes();
+  const uint64_t given = before > after ? before - after : 0;
+  if (given >= kWorthwhileBytes) {
+    resident_ = after;
+  } else {
+    next_ = now + kPause;
+  }
+  return given;
 }
 
 }  // namespace freshline::rpc

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "base/time.h"
+
 namespace freshline::rpc {
 
 // Gives memory back to the system once connections have gone that had much of
@@ -13,17 +15,22 @@ class MemoryReturn {
  public:
   // The process must have grown by so much since memory was last given back.
   static constexpr uint64_t kGrowthBytes = 32 << 20;
+  // A return that freed less had nothing to give, and is tried again after
+  // kPause: what counts as growth is in use, then, or not yet free.
+  static constexpr uint64_t kWorthwhileBytes = 8 << 20;
+  static constexpr base::Duration kPause = std::chrono::seconds(1);
 
   MemoryReturn();
 
   // To be called about twice a second; `closed`: connections have been closed
   // since the last call. What they held is free by the next one, and is given
   // back then. Costs a read of /proc, and milliseconds where there is something
-  // to give. Returns: whether there was.
-  bool AfterSweep(bool closed);
+  // to give. Returns: how many bytes were given back.
+  uint64_t AfterSweep(bool closed, base::MonoTime now);
 
  private:
-  uint64_t resident_;  // bytes, after the last return
+  uint64_t resident_;  // bytes, after the last return that was worthwhile
+  base::MonoTime next_{};
   bool due_ = false;
 };
 
