@@ -23,18 +23,27 @@ uint64_t ResidentBytes() {
 MemoryReturn::MemoryReturn() : resident_(ResidentBytes()) {}
 
 uint64_t MemoryReturn::AfterSweep(bool closed, base::MonoTime now) {
-  const bool due = due_ && now >= next_;
-  due_ = closed || (due_ && !due);
-  if (!due) return 0;
+  const bool try_now = due_ && now >= next_;
+  due_ = due_ || closed;
+  if (!try_now) return 0;
   const uint64_t before = ResidentBytes();
-  if (before < resident_ + kGrowthBytes) return 0;
+  if (before < resident_ + kGrowthBytes) {
+    due_ = closed;
+    pause_ = kPause;
+    return 0;
+  }
   malloc_trim(0);
   const uint64_t after = ResidentBytes();
   const uint64_t given = before > after ? before - after : 0;
   if (given >= kWorthwhileBytes) {
+    pause_ = kPause;
+  } else if (pause_ > kPauseMax) {
     resident_ = after;
+    due_ = closed;
+    pause_ = kPause;
   } else {
-    next_ = now + kPause;
+    next_ = now + pause_;
+    pause_ *= 2;
   }
   return given;
 }

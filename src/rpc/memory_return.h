@@ -15,10 +15,12 @@ class MemoryReturn {
  public:
   // The process must have grown by so much since memory was last given back.
   static constexpr uint64_t kGrowthBytes = 32 << 20;
-  // A return that freed less had nothing to give, and is tried again after
-  // kPause: what counts as growth is in use, then, or not yet free.
+  // A return that freed less had nothing to give: what counts as growth is in
+  // use, or not yet free. It is tried again after kPause, then after twice as
+  // long each time; beyond kPauseMax the growth is taken to stay.
   static constexpr uint64_t kWorthwhileBytes = 8 << 20;
   static constexpr base::Duration kPause = std::chrono::seconds(1);
+  static constexpr base::Duration kPauseMax = std::chrono::seconds(32);
 
   MemoryReturn();
 
@@ -29,8 +31,9 @@ class MemoryReturn {
   uint64_t AfterSweep(bool closed, base::MonoTime now);
 
  private:
-  uint64_t resident_;  // bytes, after the last return that was worthwhile
+  uint64_t resident_;  // bytes that the process is taken to need
   base::MonoTime next_{};
+  base::Duration pause_ = kPause;
   bool due_ = false;
 };
 
