@@ -187,12 +187,13 @@ void BM_Aggregates(benchmark::State& state) {
   registry::RowBytes* const outputs[] = {&row};
   size_t next = 0;
   for (auto _ : state) {
-    filled.table.Read(filled.ids[next++ % filled.ids.size()], [&](const KeyView&
-                                                                      view) {
-      const featurize::Input input{view.events(0), view.window_time_us(0, kNow)};
-      benchmark::DoNotOptimize(
-          function.Compute({&input, 1}, outputs, scratch.get()).ok());
-    });
+    filled.table.Read(
+        filled.ids[next++ % filled.ids.size()], [&](const KeyView& view) {
+          const featurize::Input input{view.events(0),
+                                       view.window_time_us(0, kNow)};
+          benchmark::DoNotOptimize(
+              function.Compute({&input, 1}, outputs, scratch.get()).ok());
+        });
   }
 }
 BENCHMARK(BM_Aggregates)->ArgName("events")->Arg(10)->Arg(100)->Arg(1000);

@@ -195,7 +195,8 @@ absl::StatusOr<std::vector<CatalogueItem>> ReadCatalogue(
   };
   if (!reader.ok()) return wrong(1, reader.status().message());
   if (absl::StrJoin(reader->header(), ",") != kCatalogueHeader) {
-    return wrong(1, absl::StrCat("the header must be \"", kCatalogueHeader, "\""));
+    return wrong(1,
+                 absl::StrCat("the header must be \"", kCatalogueHeader, "\""));
   }
   std::vector<CatalogueItem> items;
   while (true) {

@@ -243,8 +243,8 @@ absl::Status NoteUntil(const TrainOptions& options) {
         return base::TryParseDateTime(absl::StripTrailingAsciiWhitespace(head))
             .has_value();
       }};
-  return base::WriteOutputFile(
-      path, base::FormatTime(options.until_us) + "\n", kKind);
+  return base::WriteOutputFile(path, base::FormatTime(options.until_us) + "\n",
+                               kKind);
 }
 
 }  // namespace

@@ -99,6 +99,18 @@ Duration ThreadRunDelay() {
   return Duration(stat.RunDelayNanos());
 }
 
+clockid_t OwnCpuClock() {
+  clockid_t clock{};
+  pthread_getcpuclockid(pthread_self(), &clock);
+  return clock;
+}
+
+int64_t CpuNanosOf(clockid_t clock) {
+  timespec ts{};
+  clock_gettime(clock, &ts);
+  return ts.tv_sec * 1'000'000'000LL + ts.tv_nsec;
+}
+
 int64_t ThreadCpuNanos() {
   timespec ts;
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <thread>
 
@@ -40,6 +42,13 @@ bool SetSchedClassOf(int thread_id, SchedClass wanted);
 // able to run, while others ran. 0 where the kernel does not say. One system
 // call, about 1 us.
 Duration ThreadRunDelay();
+
+// The clock of the calling thread's CPU time, for CpuNanosOf().
+clockid_t OwnCpuClock();
+
+// CPU time of the thread whose clock that is, in nanoseconds; it must not have
+// ended.
+int64_t CpuNanosOf(clockid_t clock);
 
 // CPU time that the calling thread has consumed, in nanoseconds.
 int64_t ThreadCpuNanos();

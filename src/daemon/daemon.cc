@@ -343,14 +343,12 @@ absl::Status Daemon::Rep::StartServer() {
   options.reflection = config.rpc.reflection;
   SetConnectionOptions(config.rpc, &options);
   FRESHLINE_ASSIGN_OR_RETURN(
-      server,
-      rpc::Server::Start(
-          std::move(options),
-          {&clock, features.get(), ingest.get(), outcomes.get(),
-           [this](const rpc::ServerReport& report, v1::GetStatusResponse* out) {
-             Report(report, out);
-           },
-           [this] { return definitions.revision; }}));
+      server, rpc::Server::Start(
+                  std::move(options),
+                  {&clock, features.get(), ingest.get(), outcomes.get(),
+                   [this](const rpc::ServerReport& report,
+                          v1::GetStatusResponse* out) { Report(report, out); },
+                   [this] { return definitions.revision; }}));
   return absl::OkStatus();
 }
 

@@ -25,7 +25,8 @@ constexpr base::FileKind kPortFileKind = {
 absl::Status At(const DaemonConfig& config, const std::string& field,
                 const absl::Status& status) {
   if (status.ok()) return status;
-  return absl::Status(status.code(), config.origin.At(field, status.message()));
+  // What it names is to be changed in the configuration, whatever is there.
+  return absl::InvalidArgumentError(config.origin.At(field, status.message()));
 }
 
 }  // namespace

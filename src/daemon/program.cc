@@ -180,7 +180,7 @@ int Serve(const DaemonConfig& config, const MemoryLimit& memory,
       Daemon::Start(config, catalogue, log);
   if (!daemon.ok()) {
     log->Close(kLogPatience);
-    return Fail(daemon.status(), kConfig);
+    return Fail(daemon.status(), ExitOf(daemon.status()));
   }
   const int number = AwaitEnd(signals);
   spdlog::info("signal {}: draining", number);

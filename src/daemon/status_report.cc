@@ -225,8 +225,8 @@ void FillRequests(const rpc::ServerReport& server, v1::GetStatusResponse* out) {
       out->mutable_queries()->set_errors(errors);
     }
   }
-  for (size_t r = 0; r < rpc::kRefusals; ++r) {
-    (*out->mutable_refused())[Text(rpc::kRefusalNames[r])] =
+  for (size_t r = 0; r < rpc::kCallRefusals; ++r) {
+    (*out->mutable_refused())[Text(rpc::kCallRefusalNames[r])] =
         server.counts->refused[r].load(std::memory_order_relaxed);
   }
 }
@@ -246,8 +246,8 @@ void FillClock(const StatusSources& from, v1::GetStatusResponse* out) {
   const auto jump = from.clock->PendingJump();
   if (!jump.has_value()) return;
   clock->set_pending_us(jump->by.count() / 1000);
-  clock->set_pending_for_s(
-      (from.clock->Now() - jump->since).count() / 1'000'000'000);
+  clock->set_pending_for_s((from.clock->Now() - jump->since).count() /
+                           1'000'000'000);
 }
 
 void FillMemory(const StatusSources& from, v1::GetStatusResponse* out) {

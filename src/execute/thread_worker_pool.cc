@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "execute/thread_worker_pool.h"
 
-#include <pthread.h>
-#include <time.h>
-
 #include <exception>
 #include <string>
 #include <utility>
@@ -133,10 +130,8 @@ void ThreadWorkerPool::RelieveIfStarved(WorkerId worker) {
   if (w.sched_class != base::SchedClass::kIdle || w.relieved) return;
   if (w.state.load(std::memory_order_acquire) != State::kRunning) return;
   const int64_t began = w.began_cpu_ns.load(std::memory_order_acquire);
-  timespec now{};
-  clock_gettime(w.cpu_clock, &now);
-  const base::Duration cpu(
-      began < 0 ? 0 : now.tv_sec * 1'000'000'000LL + now.tv_nsec - began);
+  const base::Duration cpu(began < 0 ? 0
+                                     : base::CpuNanosOf(w.cpu_clock) - began);
   const base::Duration time = clock_.Now() - w.started;
   if (kShare * cpu >= time || time - cpu < kLeast) return;
   if (base::SetSchedClassOf(w.thread_id, base::SchedClass::kNormal)) {
@@ -191,7 +186,7 @@ void ThreadWorkerPool::Loop(Worker* worker, uint32_t index) {
   }
   base::PrepareThread(absl::StrCat("worker-", index), /*punctual=*/false);
   worker->sched_class = base::SetOwnSchedClass(options_.sched_class);
-  pthread_getcpuclockid(pthread_self(), &worker->cpu_clock);
+  worker->cpu_clock = base::OwnCpuClock();
   worker->thread_id = base::OwnThreadId();
   worker->ready = true;
   worker->ready.notify_all();

@@ -66,12 +66,12 @@ struct CallContext {
   // Whether a new request is taken: UNAVAILABLE, RESOURCE_EXHAUSTED if not.
   absl::Status Admit() {
     if (draining.load(std::memory_order_relaxed)) {
-      counts.Refused(Refusal::kDraining);
+      counts.Refused(CallRefusal::kDraining);
       return absl::UnavailableError("the server is draining");
     }
     if (in_flight.load(std::memory_order_relaxed) >
         options.requests_in_flight_max) {
-      counts.Refused(Refusal::kInFlight);
+      counts.Refused(CallRefusal::kInFlight);
       refused_full.fetch_add(1, std::memory_order_relaxed);
       return absl::ResourceExhaustedError(
           absl::StrCat("more than ", options.requests_in_flight_max,
@@ -190,7 +190,7 @@ class EventCall : public UnaryCall<Request, Response>, private CallQueue::Call {
                                  bytes + sizeof(*this), std::move(job))) {
       return absl::OkStatus();
     }
-    server_->counts.Refused(Refusal::kIntake);
+    server_->counts.Refused(CallRefusal::kIntake);
     server_->refused_full.fetch_add(1, std::memory_order_relaxed);
     return absl::ResourceExhaustedError(absl::StrCat(
         "large requests of ", server_->options.intake_bytes_max,

@@ -58,16 +58,17 @@ inline constexpr std::array<absl::string_view, kMethods> kMethodNames = {
     "GetStatus",   "GetSchema",  "Health.Check"};
 
 // The bounds at which a request is refused before it is looked at.
-enum class Refusal : uint8_t { kDraining, kInFlight, kIntake };
-inline constexpr size_t kRefusals = 3;
+enum class CallRefusal : uint8_t { kDraining, kInFlight, kIntake };
+inline constexpr size_t kCallRefusals = 3;
 // As the configuration calls them.
-inline constexpr std::array<absl::string_view, kRefusals> kRefusalNames = {
-    "draining", "rpc.requests_in_flight_max", "rpc.intake_bytes_max"};
+inline constexpr std::array<absl::string_view, kCallRefusals>
+    kCallRefusalNames = {"draining", "rpc.requests_in_flight_max",
+                         "rpc.intake_bytes_max"};
 
 // Of one server. Thread-safety: as CodeCounts.
 struct RequestCounts {
   std::array<CodeCounts, kMethods> by_method;
-  std::array<std::atomic<uint64_t>, kRefusals> refused{};
+  std::array<std::atomic<uint64_t>, kCallRefusals> refused{};
 
   const CodeCounts& Of(Method method) const {
     return by_method[static_cast<size_t>(method)];
@@ -75,7 +76,7 @@ struct RequestCounts {
   CodeCounts& Of(Method method) {
     return by_method[static_cast<size_t>(method)];
   }
-  void Refused(Refusal refusal) {
+  void Refused(CallRefusal refusal) {
     refused[static_cast<size_t>(refusal)].fetch_add(1,
                                                     std::memory_order_relaxed);
   }

@@ -140,7 +140,8 @@ void Answer::Put(size_t group, uint32_t row, std::span<const std::byte> bytes,
     fresh.resize(fresh.size() + slot.capacity);
   }
   slot.size = size;
-  std::memcpy(segments_[slot.segment].bytes.data() + slot.offset, bytes.data(), size);
+  std::memcpy(segments_[slot.segment].bytes.data() + slot.offset, bytes.data(),
+              size);
 }
 
 size_t Answer::values() const {

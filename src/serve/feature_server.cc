@@ -52,8 +52,8 @@ Duration LongestSlo(const registry::Revision& revision) {
 }
 
 // From arrival to the deadline that the query itself sets. Whoever asks for the
-// stored answer at once, with 0, finds it late where the SLO has passed: what is
-// made anew for every answer is stored nowhere, and takes its time.
+// stored answer at once, with 0, finds it late where the SLO has passed: what
+// is made anew for every answer is stored nowhere, and takes its time.
 Duration BudgetOf(const Query& query) {
   if (query.budget_us.value_or(0) == 0) return query.plan->slo;
   // Compared as microseconds: a huge budget must not overflow.
@@ -279,8 +279,7 @@ void FeatureServer::Gathered(Gather* gather, const Times& times,
   }
 }
 
-void FeatureServer::Wait(Gather* gather, const Times& times,
-                         Completion* done) {
+void FeatureServer::Wait(Gather* gather, const Times& times, Completion* done) {
   std::vector<StaleRow> stale = std::move(gather->stale());
   if (stale.size() > kNeedsMax) stale.resize(kNeedsMax);
   auto pending = std::make_unique<PendingAnswer>(
@@ -323,9 +322,8 @@ void FeatureServer::Send(Answer answer, CompletionHandle done,
     Complete(answer, deadline, done.Release());
     return;
   }
-  auto sending =
-      std::make_shared<Sending>(this, std::move(answer), std::move(done),
-                                deadline);
+  auto sending = std::make_shared<Sending>(this, std::move(answer),
+                                           std::move(done), deadline);
   if (!rooms_.fan_out->TryPost(sending, deadline)) sending->RunPart();
 }
 

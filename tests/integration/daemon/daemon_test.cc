@@ -222,15 +222,6 @@ TEST_F(DaemonTest, BadRequestsNameWhatIsWrong) {
       test::IsOk());
 }
 
-TEST_F(DaemonTest, RefusesAPortInUse) {
-  Start(Config("rees46.textproto"));
-  DaemonConfig second = Config("rees46.textproto");
-  second.listen[0].port = static_cast<uint16_t>(daemon_->port(0));
-  EXPECT_THAT(
-      Daemon::Start(second).status(),
-      test::StatusIs(StatusCode::kFailedPrecondition, HasSubstr("in use")));
-}
-
 TEST_F(DaemonTest, RefusesAnItemTableOfAnotherPlace) {
   DaemonConfig config = Config("rees46.textproto");
   config.item_table_dir = "/nonexistent";

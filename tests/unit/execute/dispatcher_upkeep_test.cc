@@ -174,7 +174,7 @@ void AskAndSendLate(Dispatcher* dispatcher, test::FakeClock* clock,
   std::unique_ptr<WaitingQuery> query = std::make_unique<test::FakeQuery>(
       clock, clock->Now() + milliseconds(30), std::vector{need},
       std::make_shared<QueryOutcome>(), std::chrono::microseconds(500));
-  EXPECT_TRUE(dispatcher->Submit(std::move(query)).has_value());
+  EXPECT_TRUE(dispatcher->Submit(dispatcher->NewTicket(), std::move(query)));
 }
 
 TEST_F(DispatcherUpkeepTest, ALateSendRaisesTheGuardOfItsFlow) {

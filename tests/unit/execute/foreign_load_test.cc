@@ -57,8 +57,7 @@ class ForeignLoadTest : public DispatcherTest {
           std::tie(user->row, user->want) = Click(static_cast<int64_t>(number));
         } while (++user->clicks < EventsOf(number));
       }
-      user->asked = Ask(user->row, user->want, kSlo, nullptr, {},
-                        EventsOf(number));
+      user->asked = Ask(user->row, user->want, kSlo, nullptr, EventsOf(number));
       return;
     }
     if (user->asked->sent == 0) return;

@@ -101,7 +101,8 @@ TEST(RunWatchTest, AStopOfTheProcessIsNoTimeOfARun) {
   watch.Started(WorkerId{0}, base::JobId{1}, {&kRow, 1}, milliseconds(1),
                 kBegin);
   watch.Forgive(std::chrono::seconds(5));
-  EXPECT_EQ(watch.NextCheck(), kBegin + milliseconds(5100));
+  EXPECT_EQ(watch.NextCheck(), kBegin + milliseconds(5005));
+  EXPECT_EQ(watch.Slow(kBegin + milliseconds(5005)), WorkerId{0});
   EXPECT_FALSE(watch.Hung(kBegin + milliseconds(5099)).has_value());
   EXPECT_TRUE(watch.Hung(kBegin + milliseconds(5100)).has_value());
   EXPECT_EQ(watch.Ended(WorkerId{0}).started, kBegin);

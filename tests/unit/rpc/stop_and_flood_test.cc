@@ -98,11 +98,16 @@ class StopAndFloodTest : public ::testing::Test {
  protected:
   void Start(ServerOptions options = {}) {
     if (options.listen.empty()) options.listen = {"127.0.0.1:0"};
-    auto server = Server::Start(
-        std::move(options),
-        {&clock_, nullptr, nullptr, nullptr, [](v1::GetStatusResponse* status) {
-           status->set_version(std::string(kAnswerBytes, 'v'));
-         }});
+    auto server =
+        Server::Start(std::move(options),
+                      {&clock_,
+                       nullptr,
+                       nullptr,
+                       nullptr,
+                       [](const ServerReport&, v1::GetStatusResponse* status) {
+                         status->set_version(std::string(kAnswerBytes, 'v'));
+                       },
+                       {}});
     ASSERT_THAT(server, IsOk());
     server_ = *std::move(server);
   }
@@ -317,7 +322,8 @@ TEST_F(StopAndFloodTest, NamesTheAddressThatItCannotListenOn) {
   ServerOptions second;
   second.listen = {"127.0.0.1:0", target()};
   EXPECT_THAT(
-      Server::Start(second, {&clock_, nullptr, nullptr, nullptr, {}}).status(),
+      Server::Start(second, {&clock_, nullptr, nullptr, nullptr, {}, {}})
+          .status(),
       StatusIs(StatusCode::kFailedPrecondition, HasSubstr(target())));
 }
 

@@ -13,6 +13,7 @@ namespace {
 
 using test::PolicyHarness;
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
 
 // The times below are worked out with these.
