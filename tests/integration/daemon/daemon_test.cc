@@ -499,7 +499,7 @@ TEST_F(DaemonTest, ADecisionLogThatCannotBeWrittenIsRefusedByName) {
   const auto daemon = Daemon::Start(
       Config("rees46.textproto", "decision_log { path: \"/no/such/log\" }"));
   EXPECT_THAT(daemon,
-              test::StatusIs(StatusCode::kNotFound,
+              test::StatusIs(StatusCode::kInvalidArgument,
                              HasSubstr("decision_log.path: \"/no/such\"")));
 }
 

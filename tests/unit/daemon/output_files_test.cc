@@ -49,13 +49,13 @@ TEST_F(OutputFilesTest, WhatNamesTheDefinitionsIsRefusedAtItsPlace) {
       CheckOutputFiles(Config("decision_log { path: 'defs.textproto' }"));
   EXPECT_THAT(
       log,
-      StatusIs(absl::StatusCode::kFailedPrecondition,
+      StatusIs(absl::StatusCode::kInvalidArgument,
                AllOf(StartsWith(absl::StrCat(
                          directory_, "/d.textproto:2:16: decision_log.path: ")),
                      HasSubstr("no decision log"))));
   const DaemonConfig port = Config("port_file: 'defs.textproto'");
   EXPECT_THAT(CheckOutputFiles(port),
-              StatusIs(absl::StatusCode::kFailedPrecondition,
+              StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("/d.textproto:2:1: port_file: ")));
   EXPECT_FALSE(WritePortFile(port, 7460).ok());
   EXPECT_EQ(Definitions(), kDefinitions);
@@ -64,11 +64,11 @@ TEST_F(OutputFilesTest, WhatNamesTheDefinitionsIsRefusedAtItsPlace) {
 TEST_F(OutputFilesTest, ADirectoryThatIsMissingIsNamedBeforeAnythingStarts) {
   EXPECT_THAT(
       CheckOutputFiles(Config("port_file: 'no/such/port'")),
-      StatusIs(absl::StatusCode::kNotFound,
+      StatusIs(absl::StatusCode::kInvalidArgument,
                AllOf(HasSubstr(":2:1: port_file: "), HasSubstr("no/such"))));
-  EXPECT_THAT(
-      CheckOutputFiles(Config("decision_log { path: 'no/such/log' }")),
-      StatusIs(absl::StatusCode::kNotFound, HasSubstr("decision_log.path")));
+  EXPECT_THAT(CheckOutputFiles(Config("decision_log { path: 'no/such/log' }")),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("decision_log.path")));
 }
 
 TEST_F(OutputFilesTest, APortFileIsReplacedByTheNextStart) {
