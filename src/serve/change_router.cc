@@ -41,9 +41,11 @@ void ChangeRouter::OnEvents(std::span<const ingest::Change> changes) {
     for (const GroupId id : groups_of_source_[source]) {
       const registry::FeatureGroup& group = rooms_.revision->group(id);
       std::optional<execute::Assessment> assessed;
+      // clang 14 captures no structured binding.
+      const uint32_t events_of = source;
       rooms_.table->Read(key_id, [&](const table::KeyView& key) {
         if (group.placement == registry::Placement::kByCost &&
-            rooms_.inline_costs->Predict(id, key.events(source).size) <=
+            rooms_.inline_costs->Predict(id, key.events(events_of).size) <=
                 rooms_.inline_cost_max) {
           return;
         }
