@@ -190,7 +190,9 @@ absl::Status Reader::CheckNames() const {
 
 bool Reader::Fill() {
   if (ended_) return false;
-  std::memmove(buffer_.data(), buffer_.data() + at_, end_ - at_);
+  if (end_ > at_) {
+    std::memmove(buffer_.data(), buffer_.data() + at_, end_ - at_);
+  }
   end_ -= at_;
   at_ = 0;
   if (buffer_.size() < end_ + kBlockBytes) buffer_.resize(end_ + kBlockBytes);

@@ -108,6 +108,7 @@ class Outcome final : public Completion {
     return wanted;
   }
   bool wanted = true;
+  std::shared_ptr<void> held;
   std::optional<base::TicketId> ticket;
   std::vector<ingest::EventResult> events;
   std::optional<Answer> answer;
@@ -194,11 +195,20 @@ class FeatureServerTest : public ::testing::Test {
     base::Duration waited = {};  // before the poller turned to it
     std::optional<int64_t> overhead_us = {};
   };
-  std::optional<base::TicketId> Get(const Ask& ask, Outcome* outcome) {
+  std::optional<base::TicketId> Get(const Ask& asked, Outcome* outcome) {
+    // What the query is made of stays where it is until the outcome came.
+    struct Held {
+      Ask ask;
+      std::vector<ingest::ColumnInput> entities;
+    };
+    const auto held = std::make_shared<Held>(Held{asked, {}});
+    outcome->held = held;
+    const Ask& ask = held->ask;
+    std::vector<ingest::ColumnInput>& entities = held->entities;
     auto plan = server_->Resolve(ask.service, {});
     EXPECT_THAT(plan, test::IsOk());
-    std::vector<ingest::ColumnInput> entities = {
-        {"user_id", registry::Scalar::kInt64, std::span(ask.users), {}}};
+    entities.push_back(
+        {"user_id", registry::Scalar::kInt64, std::span(ask.users), {}});
     if (!ask.items.empty()) {
       entities.push_back(
           {"item_id", registry::Scalar::kInt64, std::span(ask.items), {}});
