@@ -418,14 +418,12 @@ TEST_F(DaemonTest, PollersAreOrdinaryThreadsWhereAsked) {
 }
 
 // Many callers at once, far beyond what two workers can compute: everybody is
-// answered, or told to come again where the machine is so slow that the call
-// stood in line for most of its time; and nobody is told a lie.
+// answered, or told to come again by a slow machine; nobody is told a lie.
 TEST_F(DaemonTest, AnswersEverybodyUnderOverload) {
   Start(Config("rees46.textproto"));
   constexpr int kQueries = 500;
   std::atomic<int> answered{0};
-  std::atomic<int> wrong{0};
-  std::atomic<int> right{0};
+  std::atomic<int> wrong{0}, right{0};
   for (int i = 0; i < kQueries; ++i) {
     client_->GetFeatures(
         FeatureRequest("recommend")
