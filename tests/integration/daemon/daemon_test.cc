@@ -507,8 +507,6 @@ TEST_F(DaemonTest, ADecisionLogThatCannotBeWrittenIsRefusedByName) {
 
 TEST_F(DaemonTest, DrainsWithoutLosingAWaitingQuery) {
   Start(Config("rees46.textproto"));
-  std::atomic<int> ok{0};
-  std::atomic<int> refused{0};
   std::atomic<int> ended{0};
   constexpr int kQueries = 100;
   for (int i = 0; i < kQueries; ++i) {
@@ -518,19 +516,18 @@ TEST_F(DaemonTest, DrainsWithoutLosingAWaitingQuery) {
             .AddEvents(Click(i, SomeItem(static_cast<uint32_t>(i)),
                              static_cast<uint64_t>(i))),
         [&](absl::StatusOr<FeatureAnswer> answer) {
-          if (answer.ok()) {
-            ++ok;
-          } else if (answer.status().code() == StatusCode::kUnavailable) {
-            ++refused;
-          }
+          // Answered, or refused before anything was done (draining, or more
+          // than a slow machine can serve): never dropped.
+          EXPECT_THAT(answer.status().code(),
+                      testing::AnyOf(StatusCode::kOk, StatusCode::kUnavailable,
+                                     StatusCode::kResourceExhausted))
+              << answer.status();
           ++ended;
           ended.notify_all();
         });
   }
   daemon_->Drain(/*hurry=*/false);
   for (int n = ended; n < kQueries; n = ended) ended.wait(n);
-  // Answered, or refused before anything was done: never dropped.
-  EXPECT_EQ(ok + refused, kQueries);
 }
 
 TEST_F(DaemonTest, DrainsAnIdleDaemonWithinASecond) {
