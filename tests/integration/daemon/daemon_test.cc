@@ -458,24 +458,23 @@ TEST_F(DaemonTest, ItsDecisionLogReplaysDecisionForDecision) {
                absl::StrCat("decision_log { path: \"", path, "\" }")));
   constexpr int kQueries = 200;
   std::atomic<int> answered{0};
-  std::atomic<uint32_t> served{0};  // A slow machine refuses some.
   for (int i = 0; i < kQueries; ++i) {
+    for (int n = answered; i - n >= 20; n = answered) answered.wait(n);
     client_->GetFeatures(
         FeatureRequest("recommend")
             .Entity("user_id", {i % 20})
             .AddEvents(Click(i % 20, SomeItem(static_cast<uint32_t>(i)),
                              static_cast<uint64_t>(i))),
         [&](const absl::StatusOr<FeatureAnswer>& answer) {
-          if (answer.ok()) ++served;
+          EXPECT_THAT(answer, test::IsOk());
           ++answered;
           answered.notify_all();
         });
   }
   for (int n = answered; n < kQueries; n = answered) answered.wait(n);
-  EXPECT_GT(served, 0U);
   const auto status = client_->GetStatus();
   ASSERT_THAT(status, test::IsOk());
-  EXPECT_GT(status->proto().decision_log().calls(), served);
+  EXPECT_GT(status->proto().decision_log().calls(), kQueries);
   EXPECT_EQ(status->proto().decision_log().ended(), "");
   client_.reset();
   daemon_.reset();
@@ -496,7 +495,7 @@ TEST_F(DaemonTest, ItsDecisionLogReplaysDecisionForDecision) {
   EXPECT_TRUE((*log)->complete()) << (*log)->end();
   EXPECT_FALSE(replayer.result().differs_at.has_value())
       << replayer.result().difference;
-  EXPECT_GT(replayer.result().actions, 2U * served);
+  EXPECT_GT(replayer.result().actions, 2U * kQueries);
 }
 
 TEST_F(DaemonTest, ADecisionLogThatCannotBeWrittenIsRefusedByName) {
@@ -509,27 +508,29 @@ TEST_F(DaemonTest, ADecisionLogThatCannotBeWrittenIsRefusedByName) {
 
 TEST_F(DaemonTest, DrainsWithoutLosingAWaitingQuery) {
   Start(Config("rees46.textproto"));
-  std::atomic<int> ended{0};
+  std::atomic<int> ok{0}, refused{0}, ended{0};
   constexpr int kQueries = 100;
   for (int i = 0; i < kQueries; ++i) {
+    for (int n = ended; i - n >= 20; n = ended) ended.wait(n);
     client_->GetFeatures(
         FeatureRequest("recommend")
             .Entity("user_id", {i})
             .AddEvents(Click(i, SomeItem(static_cast<uint32_t>(i)),
                              static_cast<uint64_t>(i))),
         [&](absl::StatusOr<FeatureAnswer> answer) {
-          // Answered, or refused before anything was done (draining, or more
-          // than a slow machine can serve): never dropped.
-          EXPECT_THAT(answer.status().code(),
-                      testing::AnyOf(StatusCode::kOk, StatusCode::kUnavailable,
-                                     StatusCode::kResourceExhausted))
-              << answer.status();
+          if (answer.ok()) {
+            ++ok;
+          } else if (answer.status().code() == StatusCode::kUnavailable) {
+            ++refused;
+          }
           ++ended;
           ended.notify_all();
         });
   }
   daemon_->Drain(/*hurry=*/false);
   for (int n = ended; n < kQueries; n = ended) ended.wait(n);
+  // Answered, or refused before anything was done: never dropped.
+  EXPECT_EQ(ok + refused, kQueries);
 }
 
 TEST_F(DaemonTest, DrainsAnIdleDaemonWithinASecond) {
