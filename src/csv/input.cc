@@ -20,6 +20,8 @@
 namespace freshline::csv {
 namespace {
 
+// Blocks grow from the first size to the largest: a short file costs little.
+constexpr size_t kFirstBlockBytes = 4 << 10;
 constexpr size_t kBlockBytes = 256 << 10;
 
 std::string ErrnoText(int error) { return std::strerror(error); }
@@ -45,6 +47,10 @@ class Input::Source {
       std::memmove(block_.data(), block_.data() + at_, end_ - at_);
       end_ -= at_;
       at_ = 0;
+      if (end_ == 0) {
+        block_.resize(std::min(std::max(2 * block_.size(), kFirstBlockBytes),
+                               kBlockBytes));
+      }
       FRESHLINE_ASSIGN_OR_RETURN(
           const size_t n, Fill(block_.data() + end_, block_.size() - end_));
       if (n == 0) break;
@@ -73,7 +79,7 @@ class Input::Source {
   const int descriptor_ = -1;
   const bool owned_ = false;
   std::istream* const in_ = nullptr;
-  std::vector<char> block_ = std::vector<char>(kBlockBytes);
+  std::vector<char> block_;
   size_t at_ = 0;
   size_t end_ = 0;
 };

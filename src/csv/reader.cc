@@ -14,6 +14,8 @@
 namespace freshline::csv {
 namespace {
 
+// Blocks grow from the first size to the largest: a short file costs little.
+constexpr size_t kFirstBlockBytes = 4 << 10;
 constexpr size_t kBlockBytes = 256 << 10;
 constexpr size_t kRecordBytesLimit = 1 << 30;
 constexpr char kDelimiters[] = {',', ';', '\t', '|'};
@@ -195,7 +197,9 @@ bool Reader::Fill() {
   }
   end_ -= at_;
   at_ = 0;
-  if (buffer_.size() < end_ + kBlockBytes) buffer_.resize(end_ + kBlockBytes);
+  block_bytes_ =
+      std::min(std::max(2 * block_bytes_, kFirstBlockBytes), kBlockBytes);
+  if (buffer_.size() < end_ + block_bytes_) buffer_.resize(end_ + block_bytes_);
   const auto n = input_->Read(buffer_.data() + end_, buffer_.size() - end_);
   if (!n.ok()) failure_ = std::string(n.status().message());
   ended_ = !n.ok() || *n == 0;

@@ -109,8 +109,9 @@ class Reader {
   std::vector<std::string> header_;
 
   std::vector<char> buffer_;
-  size_t at_ = 0;   // of the next record
-  size_t end_ = 0;  // of what is there
+  size_t block_bytes_ = 0;  // of the last Fill()
+  size_t at_ = 0;           // of the next record
+  size_t end_ = 0;          // of what is there
   bool ended_ = false;
   std::string failure_;  // why the input cannot be read on
   uint64_t next_line_ = 1;
