@@ -13,6 +13,11 @@
 
 namespace freshline::base {
 
+// The event times that are taken, in Unix microseconds: 1973 to 2286. What lies
+// outside was counted in seconds, milliseconds or nanoseconds.
+inline constexpr int64_t kEventTimeMinUs = 100'000'000'000'000;
+inline constexpr int64_t kEventTimeMaxUs = 10'000'000'000'000'000;
+
 // What a time written as a bare number counts.
 enum class TimeUnit : uint8_t { kSeconds, kMillis, kMicros, kNanos };
 

@@ -20,10 +20,6 @@ namespace {
 constexpr size_t kVarintBytes = 10;
 constexpr size_t kStringHeadBytes = 6;
 
-// Event times that the daemon takes lie between 1973 and 2286.
-constexpr int64_t kTimeMin = 100'000'000'000'000;
-constexpr int64_t kTimeMax = 10'000'000'000'000'000;
-
 constexpr std::array<std::pair<absl::string_view, v1::ScalarType>, 5> kTypes = {
     {{"bool", v1::BOOL},
      {"int64", v1::INT64},
@@ -57,9 +53,9 @@ std::string UnitHint(absl::string_view text, int64_t time_us) {
   const bool number = !text.empty() && text.find_first_not_of("0123456789") ==
                                            absl::string_view::npos;
   if (!number) return "";
-  const char* unit = time_us < 100'000'000'000 ? "s"
-                     : time_us < kTimeMin      ? "ms"
-                                               : "ns";
+  const char* unit = time_us < 100'000'000'000         ? "s"
+                     : time_us < base::kEventTimeMinUs ? "ms"
+                                                       : "ns";
   return absl::StrCat(
       "; where numbers do not count microseconds, say what: "
       "--time-unit ",
@@ -194,7 +190,8 @@ absl::StatusOr<int64_t> CsvEventReader::ParseEventTime() const {
   const auto time = base::ParseTime(text, options_.time_unit);
   if (!time.ok()) return Wrong(options_.time_column, time.status().message());
   const int64_t shifted = *time + options_.shift_us;
-  if (shifted >= kTimeMin && shifted <= kTimeMax) return shifted;
+  if (shifted >= base::kEventTimeMinUs && shifted <= base::kEventTimeMaxUs)
+    return shifted;
   return Wrong(options_.time_column,
                absl::StrCat("\"", text.substr(0, 60),
                             "\" is a time outside of 1973 to 2286",

@@ -13,9 +13,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "base/foreign_text.h"
 #include "base/number_text.h"
 #include "base/status_macros.h"
-#include "csv/utf8.h"
 
 namespace freshline::cli {
 namespace {
@@ -62,7 +62,7 @@ absl::StatusOr<Literal> ParseFloat(absl::string_view text) {
 }
 
 absl::StatusOr<Literal> ParseString(absl::string_view text) {
-  if (csv::IsUtf8(text)) return Literal(std::string(text));
+  if (base::IsUtf8(text)) return Literal(std::string(text));
   return absl::InvalidArgumentError(
       "the text is not UTF-8; convert the file, for example by: iconv -f "
       "WINDOWS-1252 -t UTF-8");

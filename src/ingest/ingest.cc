@@ -11,6 +11,7 @@
 #include "base/foreign_text.h"
 #include "base/random.h"
 #include "base/status_macros.h"
+#include "base/time_text.h"
 #include "registry/nearest_name.h"
 
 namespace freshline::ingest {
@@ -23,11 +24,6 @@ using table::Cell;
 namespace {
 
 constexpr auto kRelaxed = std::memory_order_relaxed;
-
-// 1973 and 2286: what lies outside was counted in seconds, milliseconds or
-// nanoseconds.
-constexpr int64_t kEventTimeMin = 100'000'000'000'000;
-constexpr int64_t kEventTimeMax = 10'000'000'000'000'000;
 
 constexpr size_t kStripesMax = 16;
 constexpr size_t kProducersPerStripeMin = 64;
@@ -196,7 +192,8 @@ absl::Status EventIngest::CheckTimes(const DecodedBatch& batch,
                                      absl::string_view where) const {
   for (size_t row = 0; row < batch.event_time_us.size(); ++row) {
     const int64_t time_us = batch.event_time_us[row];
-    if (time_us >= kEventTimeMin && time_us <= kEventTimeMax) continue;
+    if (time_us >= base::kEventTimeMinUs && time_us <= base::kEventTimeMaxUs)
+      continue;
     return absl::InvalidArgumentError(absl::StrCat(
         where, ".event_time_us[", row, "] is ", time_us,
         "; it must be Unix microseconds, e.g. 1704067200000000 for the start "

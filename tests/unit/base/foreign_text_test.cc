@@ -53,6 +53,21 @@ TEST(ForeignTextTest, OverlongCutAndLooseBytesAreNot) {
   EXPECT_TRUE(IsUtf8("na\xc3\xafve caf\xc3\xa9, \xf0\x9f\x98\x80"));
 }
 
+TEST(ForeignTextTest, ItDoesNotMatterWhereACharacterStands) {
+  for (size_t before = 0; before < 20; ++before) {
+    const std::string start(before, 'x');
+    for (const char* text :
+         {"", "\xc3\xbc", "\xe2\x82\xac", "\xf4\x8f\xbf\xbf"}) {
+      EXPECT_TRUE(IsUtf8(start + text + "yyyyyyyyy")) << before;
+    }
+    for (const char* text :
+         {"\xfc", "\xc3", "\xed\xa0\x80", "\xf4\x90\x80\x80"}) {
+      EXPECT_FALSE(IsUtf8(start + text)) << before;
+      EXPECT_FALSE(IsUtf8(start + text + "yyyyyyyyy")) << before;
+    }
+  }
+}
+
 TEST(ForeignTextTest, APrefixCutsNoCharacter) {
   const std::string text = "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z";
   const size_t ends[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 11, 11};
