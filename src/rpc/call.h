@@ -136,6 +136,15 @@ class UnaryCall : public CallEvents {
         "daemon's configuration"));
   }
 
+  // RESOURCE_EXHAUSTED, before any work is done, where the connection has left
+  // so many answers unread that the last one was refused.
+  absl::Status CheckUnread() const {
+    if (connection_ == nullptr || !connection_->RefuseUnread()) {
+      return absl::OkStatus();
+    }
+    return TooMuchUnread("; nothing was applied: ");
+  }
+
   // Makes request_ of the bytes, which go. Returns: INVALID_ARGUMENT when they
   // are too many, no such message, or hold text that is no UTF-8 (named).
   absl::Status Parse() {
@@ -232,9 +241,13 @@ class UnaryCall : public CallEvents {
       answer_bytes_ = connection_ == nullptr ? 0 : bytes;
       return absl::OkStatus();
     }
+    return TooMuchUnread("; ");
+  }
+  static absl::Status TooMuchUnread(absl::string_view then) {
     return absl::ResourceExhaustedError(
-        "this connection leaves too many bytes of answers unread "
-        "(rpc.unread_bytes_per_connection_max); read them, and ask again");
+        absl::StrCat("this connection leaves too many bytes of answers unread "
+                     "(rpc.unread_bytes_per_connection_max)",
+                     then, "read them, and ask again"));
   }
   void ReleaseAnswer() {
     if (answer_bytes_ > 0) connection_->Release(answer_bytes_);

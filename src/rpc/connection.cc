@@ -154,6 +154,14 @@ bool Connection::TryHold(uint64_t bytes) {
   return true;
 }
 
+bool Connection::RefuseUnread() {
+  base::MutexLock lock(&mu_);
+  if (refused_since_) {
+    totals_->answers_refused.fetch_add(1, std::memory_order_relaxed);
+  }
+  return refused_since_;
+}
+
 void Connection::Release(uint64_t bytes) {
   base::MutexLock lock(&mu_);
   answer_bytes_ -= bytes;

@@ -103,6 +103,9 @@ class Connection final : public SocketTap {
   // takes nothing, where the connection has too much unread already. One that
   // has nothing unread may always hold one answer.
   bool TryHold(uint64_t bytes);
+  // Whether an answer had to be refused and none was taken since: what else is
+  // asked for here is work for nobody. Counts a call that is refused for it.
+  bool RefuseUnread();
   // They are out, or the call is over.
   void Release(uint64_t bytes);
 

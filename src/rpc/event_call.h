@@ -160,6 +160,7 @@ class EventCall : public UnaryCall<Request, Response>, private CallQueue::Call {
 
   absl::Status Accept() {
     FRESHLINE_RETURN_IF_ERROR(server_->Admit());
+    FRESHLINE_RETURN_IF_ERROR(this->CheckUnread());
     FRESHLINE_RETURN_IF_ERROR(this->CheckSize());
     FRESHLINE_RETURN_IF_ERROR(InTime(budget_max()));
     const size_t bytes = this->request_bytes_.Length();

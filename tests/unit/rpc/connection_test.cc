@@ -159,6 +159,21 @@ TEST_F(ConnectionTest, UnreadAnswersAreBoundedButOneMayAlwaysBe) {
   EXPECT_EQ(totals_.answer_bytes, 0U);
 }
 
+TEST_F(ConnectionTest, AfterARefusedAnswerCallsAreRefusedUntilOneIsTaken) {
+  limits_.answer_bytes_max = 1000;
+  Open();
+  EXPECT_FALSE(connection_->RefuseUnread());
+  EXPECT_TRUE(connection_->TryHold(600));
+  EXPECT_FALSE(connection_->RefuseUnread()) << "nothing was refused yet";
+  EXPECT_FALSE(connection_->TryHold(401));
+  EXPECT_TRUE(connection_->RefuseUnread());
+  EXPECT_TRUE(connection_->RefuseUnread());
+  EXPECT_EQ(totals_.answers_refused, 3U);
+  connection_->Release(600);
+  EXPECT_FALSE(connection_->RefuseUnread());
+  EXPECT_TRUE(connection_->TryHold(401));
+}
+
 TEST_F(ConnectionTest, WhileAllHaveTooMuchUnreadTheModestAreServed) {
   limits_.all_answer_bytes_max = 10'000;
   Open();

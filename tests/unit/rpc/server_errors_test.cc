@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Requests that cannot be served: what is wrong with them is said precisely.
 
+#include "tests/support/http2_frames.h"
+#include "tests/support/raw_connection.h"
 #include "tests/unit/rpc/server_harness.h"
 
 namespace freshline::rpc {
@@ -131,6 +133,26 @@ TEST_F(ServerTest, WhatIsTooLargeIsNeverToldToComeAgain) {
   EXPECT_EQ(Refused(WireQuery("s", 500), grpc::StatusCode::INVALID_ARGUMENT),
             "");
   EXPECT_THAT(client_->GetFeatures(Query(1)), IsOk());
+}
+
+TEST_F(ServerTest, WhoReadsNothingIsServedNothing) {
+  ServerOptions options;
+  options.connections.connection.answer_bytes_max = 1;
+  Start(options);
+  test::RawConnection stalled(server_->port(0));
+  stalled.Begin(/*window=*/0);
+  std::string query;
+  ASSERT_TRUE(WireQuery("s", 1).SerializeToString(&query));
+  for (int i = 0; i < 20; ++i) {
+    stalled.Ask("/freshline.v1.FeatureStore/GetFeatures", query);
+  }
+  const auto refused = [this] {
+    return client_->GetStatus()->proto().connections().answers_refused();
+  };
+  while (refused() < 19) {
+  }
+  EXPECT_EQ(features_->Counters().answered, 2U)
+      << "one may be unread, and another is refused for it";
 }
 
 }  // namespace

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -21,6 +17,7 @@
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "rpc/server.h"
 #include "tests/support/http2_frames.h"
+#include "tests/support/raw_connection.h"
 #include "tests/support/status_matchers.h"
 
 namespace freshline::rpc {
@@ -33,6 +30,7 @@ using grpc::health::v1::HealthCheckResponse;
 using test::Frame;
 using test::FrameType;
 using test::IsOk;
+using test::RawConnection;
 using test::StatusIs;
 using ::testing::HasSubstr;
 
@@ -40,58 +38,6 @@ constexpr char kStatusPath[] = "/freshline.v1.Operations/GetStatus";
 constexpr char kQueryPath[] = "/freshline.v1.FeatureStore/GetFeatures";
 // More than a stream's window, so that an answer is not out before it is read.
 constexpr size_t kAnswerBytes = 200'000;
-
-// A client that says what it likes.
-class RawConnection {
- public:
-  explicit RawConnection(int port) : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<uint16_t>(port));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(
-        connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)),
-        0);
-  }
-  RawConnection(RawConnection&& other) noexcept
-      : fd_(std::exchange(other.fd_, -1)), stream_(other.stream_) {}
-  RawConnection& operator=(RawConnection&&) = delete;
-  ~RawConnection() {
-    if (fd_ >= 0) close(fd_);
-  }
-
-  // Returns: false once the server has hung up.
-  bool Send(const std::string& bytes) const {
-    return send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
-           static_cast<ssize_t>(bytes.size());
-  }
-  void Begin(uint32_t window = 65'535) const {
-    EXPECT_TRUE(Send(test::kHttp2Preface + test::ClientSettings(window)));
-  }
-  // An empty request of `path`.
-  void Ask(const std::string& path) {
-    EXPECT_TRUE(Send(Frame(FrameType::kHeaders, test::kEndHeaders, stream_,
-                           test::CallHeaders(path)) +
-                     Frame(FrameType::kData, test::kEndStream, stream_,
-                           test::GrpcMessage(""))));
-    stream_ += 2;
-  }
-  // Waits for the first bytes of the server.
-  void AwaitServer() const {
-    char byte = 0;
-    EXPECT_EQ(recv(fd_, &byte, 1, MSG_PEEK), 1);
-  }
-  // Reads until the server hangs up.
-  void AwaitEnd() const {
-    char buffer[4096];
-    while (recv(fd_, buffer, sizeof(buffer), 0) > 0) {
-    }
-  }
-
- private:
-  int fd_;
-  uint32_t stream_ = 1;
-};
 
 // A server without rooms: health and status are all that is asked of it.
 class StopAndFloodTest : public ::testing::Test {
