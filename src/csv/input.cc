@@ -44,9 +44,11 @@ class Input::Source {
   // until Drop().
   absl::StatusOr<absl::string_view> Look(size_t wanted) {
     while (end_ - at_ < wanted) {
-      std::memmove(block_.data(), block_.data() + at_, end_ - at_);
-      end_ -= at_;
-      at_ = 0;
+      if (at_ > 0) {
+        std::memmove(block_.data(), block_.data() + at_, end_ - at_);
+        end_ -= at_;
+        at_ = 0;
+      }
       if (end_ == 0) {
         block_.resize(std::min(std::max(2 * block_.size(), kFirstBlockBytes),
                                kBlockBytes));
