@@ -231,6 +231,12 @@ uint64_t Connections::Sweep() {
   return closed;
 }
 
+void Connections::EndAll() {
+  base::MutexLock lock(&mu_);
+  // Still open, as in Sweep().
+  for (const auto& [fd, connection] : by_fd_) shutdown(fd, SHUT_RDWR);
+}
+
 ConnectionStats Connections::stats() const {
   base::MutexLock lock(&mu_);
   ConnectionStats stats = counts_;

@@ -85,6 +85,10 @@ class Connections final : private Connection::Owner {
   // Returns: how many were closed since, whoever did.
   uint64_t Sweep();
 
+  // Ends all connections, whatever they are at. What they were sent already
+  // still goes out.
+  void EndAll();
+
   ConnectionStats stats() const;
   uint64_t open() const { return totals_.open.load(std::memory_order_relaxed); }
   uint64_t answer_bytes() const {

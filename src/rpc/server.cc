@@ -7,6 +7,7 @@
 #include <grpcpp/resource_quota.h>
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -57,6 +58,8 @@ constexpr uint32_t kCallsNotInFlight = 4;
 // to go out, and for descriptors to be closed.
 constexpr base::Duration kReadWaitMax = std::chrono::milliseconds(500);
 constexpr base::Duration kGoAwayWait = std::chrono::milliseconds(100);
+// Then connections are ended that still take nothing.
+constexpr base::Duration kEndWait = std::chrono::milliseconds(400);
 constexpr base::Duration kCloseWaitMax = std::chrono::seconds(2);
 constexpr base::Duration kWaitStep = std::chrono::milliseconds(1);
 
@@ -347,6 +350,7 @@ struct Server::Rep {
   void Poll(size_t index);
   // Waits until `done`, at most so long. Returns: whether it is.
   bool WaitFor(base::Duration at_most, const std::function<bool()>& done) const;
+  void ShutdownCore(gpr_timespec deadline);
 };
 
 void Server::Rep::Configure(grpc::ServerBuilder* builder) {
@@ -509,6 +513,23 @@ bool Server::Rep::WaitFor(base::Duration at_most,
   return true;
 }
 
+// gRPC waits until every answer is written, and one that stands in a socket
+// whose reader has stopped never is.
+void Server::Rep::ShutdownCore(gpr_timespec deadline) {
+  const base::Clock& clock = *context.rooms.clock;
+  base::EventFdWaker wake(clock);
+  std::atomic<bool> done = false;
+  std::thread ending([&] {
+    const base::MonoTime until = clock.Now() + kEndWait;
+    while (!done && clock.Now() < until) wake.WaitUntil(until);
+    if (!done) context.connections->EndAll();
+  });
+  server->Shutdown(deadline);
+  done = true;
+  wake.Wake();
+  ending.join();
+}
+
 void Server::Shutdown(base::Duration timeout) {
   if (rep_->shut_down) return;
   rep_->shut_down = true;
@@ -526,7 +547,7 @@ void Server::Shutdown(base::Duration timeout) {
       gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
                    gpr_time_from_nanos(std::min(timeout, kGoAwayWait).count(),
                                        GPR_TIMESPAN));
-  rep_->server->Shutdown(deadline);
+  rep_->ShutdownCore(deadline);
   for (const auto& poller : rep_->context.pollers) poller->queue()->Shutdown();
   for (std::thread& thread : rep_->threads) thread.join();
 }

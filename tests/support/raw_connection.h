@@ -42,6 +42,11 @@ class RawConnection {
   void Begin(uint32_t window = 65'535) const {
     EXPECT_TRUE(Send(kHttp2Preface + ClientSettings(window)));
   }
+  // What all streams together may send to it, beyond the 65,535 at first.
+  void Widen(uint32_t bytes) const {
+    EXPECT_TRUE(
+        Send(Frame(FrameType::kWindowUpdate, 0, 0, BigEndian(bytes, 4))));
+  }
   // A request of `path`, empty unless told.
   void Ask(const std::string& path, const std::string& message = "") {
     EXPECT_TRUE(Send(

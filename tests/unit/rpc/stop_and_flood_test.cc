@@ -136,6 +136,21 @@ TEST_F(StopAndFloodTest, WhoeverMerelyHangsDoesNotHoldUpTheEnd) {
   stalled.AwaitEnd();
 }
 
+TEST_F(StopAndFloodTest, AReaderThatStoppedAmidAnswersDoesNotHoldUpTheEnd) {
+  Start();
+  const auto channel = Connect(target());
+  RawConnection stalled(server_->port(0));
+  constexpr uint32_t kWide = 1 << 30;
+  stalled.Begin(kWide);
+  stalled.Widen(kWide);
+  // More than the sockets hold.
+  for (int i = 0; i < 70; ++i) stalled.Ask(kStatusPath);
+  while (ConnectionsOf(channel).unread_bytes() < 2 * kAnswerBytes) {
+  }
+  ExpectStopsAtOnce();
+  stalled.AwaitEnd();
+}
+
 TEST_F(StopAndFloodTest, NobodyConnectsAnyMoreOnceItHasStopped) {
   Start();
   const std::string old = target();
