@@ -6,12 +6,12 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "cli/shell_quote.h"
+#include "csv/value.h"
 
 namespace freshline::cli {
 namespace {
@@ -46,20 +46,6 @@ size_t WireBytes(const Literal& value) {
       std::holds_alternative<std::monostate>(value) ? kVarintBytes : 0;
   return null +
          (text != nullptr ? text->size() + kStringHeadBytes : kVarintBytes);
-}
-
-// What a bare number that is no event time may have counted.
-std::string UnitHint(absl::string_view text, int64_t time_us) {
-  const bool number = !text.empty() && text.find_first_not_of("0123456789") ==
-                                           absl::string_view::npos;
-  if (!number) return "";
-  const char* unit = time_us < 100'000'000'000         ? "s"
-                     : time_us < base::kEventTimeMinUs ? "ms"
-                                                       : "ns";
-  return absl::StrCat(
-      "; where numbers do not count microseconds, say what: "
-      "--time-unit ",
-      unit);
 }
 
 }  // namespace
@@ -185,17 +171,10 @@ absl::StatusOr<bool> CsvEventReader::NextRecord() {
 }
 
 absl::StatusOr<int64_t> CsvEventReader::ParseEventTime() const {
-  const absl::string_view text =
-      absl::StripAsciiWhitespace(reader_.fields()[time_index_]);
-  const auto time = base::ParseTime(text, options_.time_unit);
+  const auto time = csv::ParseEventTime(reader_.fields()[time_index_],
+                                        options_.time_unit, options_.shift_us);
   if (!time.ok()) return Wrong(options_.time_column, time.status().message());
-  const int64_t shifted = *time + options_.shift_us;
-  if (shifted >= base::kEventTimeMinUs && shifted <= base::kEventTimeMaxUs)
-    return shifted;
-  return Wrong(options_.time_column,
-               absl::StrCat("\"", text.substr(0, 60),
-                            "\" is a time outside of 1973 to 2286",
-                            UnitHint(text, *time)));
+  return *time;
 }
 
 absl::StatusOr<Literal> CsvEventReader::ParseField(const Field& field) const {

@@ -7,8 +7,6 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -16,6 +14,7 @@
 #include "base/foreign_text.h"
 #include "base/number_text.h"
 #include "base/status_macros.h"
+#include "csv/value.h"
 
 namespace freshline::cli {
 namespace {
@@ -35,15 +34,6 @@ bool LooksWhole(absl::string_view text) {
   absl::ConsumePrefix(&text, "-");
   return !text.empty() &&
          text.find_first_not_of("0123456789") == absl::string_view::npos;
-}
-
-// What other tools write for no value, where it can be nothing else.
-bool LooksNull(absl::string_view text) {
-  for (const char* null : {"NULL", "\\N", "NA", "N/A", "NaN", "NaT", "None",
-                           "nil", "<NA>", "#N/A"}) {
-    if (absl::EqualsIgnoreCase(text, null)) return true;
-  }
-  return false;
 }
 
 absl::StatusOr<Literal> ParseFloat(absl::string_view text) {
@@ -108,8 +98,8 @@ absl::StatusOr<Literal> ParseValue(absl::string_view text, v1::ScalarType type,
                                    base::TimeUnit unit) {
   if (text.empty()) return Literal();
   if (type == v1::STRING) return ParseString(text);
-  text = absl::StripAsciiWhitespace(text);
-  if (text.empty() || LooksNull(text)) return Literal();
+  text = csv::PlainValue(text);
+  if (text.empty()) return Literal();
   switch (type) {
     case v1::BOOL: {
       const std::optional<bool> truth = base::ParseTruth(text);

@@ -73,7 +73,9 @@ absl::Status NoText(absl::string_view first) {
           absl::StrCat("the file ", foreign.what));
     }
   }
-  if (first.find('\0') == absl::string_view::npos) return absl::OkStatus();
+  // Within a value, further down, it is a character as any other.
+  const absl::string_view line = first.substr(0, first.find_first_of("\n\r"));
+  if (line.find('\0') == absl::string_view::npos) return absl::OkStatus();
   // ASCII letters of UTF-16 without a mark: every other byte is 0.
   if (first.size() > 1 && (first[0] == '\0') != (first[1] == '\0')) {
     return absl::InvalidArgumentError(absl::StrCat("the file ", kUtf16Remedy));

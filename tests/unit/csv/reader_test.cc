@@ -150,6 +150,8 @@ TEST(ReaderTest, RefusesWhatIsNoTextAndSaysWhatToDo) {
   EXPECT_THAT(OpenError(std::string("\xfe\xff\0a\0,", 6)), refused("iconv"));
   EXPECT_THAT(OpenError(std::string("a\0,\0", 4)), refused("iconv"));
   EXPECT_THAT(OpenError(std::string("abc\0d", 5)), refused("no text"));
+  // In a value, it is a character, near the file's beginning and further down.
+  EXPECT_THAT(OpenError(std::string("abc\nd\0e\n", 8)), test::IsOk());
   EXPECT_THAT(OpenError("PK\x03\x04xlsx"), refused("workbook"));
   EXPECT_THAT(OpenError("\xfd"
                         "7zXZ"),
