@@ -69,7 +69,7 @@ absl::Status Train(TrainFlags flags) {
   } else {
     FRESHLINE_ASSIGN_OR_RETURN(
         const TraceWindow window,
-        ResolveWindow(o.trace, flags.window, o.skipped_share_max));
+        ResolveWindow(o.trace, flags.window, o.skipped_share_max, o.time_unit));
     o.until_us = window.start_us;
     Say(absl::StrCat("training on the rows before the window at ",
                      base::FormatTime(window.start_us)));
@@ -119,7 +119,7 @@ void AddTrain(CLI::App* app, const Invocation&, Run* run) {
   sub->add_option("--since", f->since, "First row, as 2019-10-01T02:00:00");
   sub->add_option("--until", f->until,
                   "Rows before this; default: the start of the window");
-  AddSkippedFlag(sub, &f->options.skipped_share_max);
+  AddReadFlags(sub, &f->options.skipped_share_max, &f->options.time_unit);
   sub->add_option("--window", f->window,
                   "auto (the ten busiest minutes) or START+SECONDS")
       ->capture_default_str();

@@ -14,16 +14,24 @@
 
 namespace freshline::bench {
 
-void AddSkippedFlag(CLI::App* sub, double* share_max) {
+void AddReadFlags(CLI::App* sub, double* share_max, base::TimeUnit* unit) {
   sub->add_option("--skipped-max", *share_max,
                   "Share of malformed rows of the trace that may be skipped; 1 "
                   "takes whatever can be read")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
+  sub->add_option_function<std::string>(
+         "--time-unit",
+         [unit](const std::string& text) {
+           *unit = base::ParseTimeUnit(text).value_or(*unit);
+         },
+         "What the trace's times count where they are numbers")
+      ->check(CLI::IsMember({"s", "ms", "us", "ns"}))
+      ->default_str("us");
 }
 
 void AddTraceFlags(CLI::App* sub, WorkloadOptions* options) {
-  AddSkippedFlag(sub, &options->skipped_share_max);
+  AddReadFlags(sub, &options->skipped_share_max, &options->time_unit);
   sub->add_option("--trace", options->trace, "REES46 CSV, plain or .gz")
       ->envname("FRESHLINE_REES46")
       ->capture_default_str();

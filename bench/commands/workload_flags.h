@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/time_text.h"
 #include "bench/commands/commands.h"
 #include "bench/replay/workload.h"
 #include "bench/report/run_report.h"
@@ -16,7 +17,7 @@ namespace freshline::bench {
 
 // What every command that runs over clicks shares: --trace, --tables and
 // --window, with `options` as defaults.
-void AddSkippedFlag(CLI::App* sub, double* share_max);
+void AddReadFlags(CLI::App* sub, double* share_max, base::TimeUnit* unit);
 void AddTraceFlags(CLI::App* sub, WorkloadOptions* options);
 // --slice and --workload.
 void AddSliceFlag(CLI::App* sub, WorkloadOptions* options);

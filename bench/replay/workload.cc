@@ -58,10 +58,12 @@ absl::Status SayWhere(const absl::Status& status, absl::string_view flag,
 
 absl::StatusOr<TraceWindow> ResolveWindow(const std::string& trace,
                                           const std::string& window,
-                                          double skipped_share_max) {
+                                          double skipped_share_max,
+                                          base::TimeUnit time_unit) {
   if (window == "auto") {
     ReadOptions options;
     options.skipped_share_max = skipped_share_max;
+    options.time_unit = time_unit;
     return FindPeakWindow(trace, kAutoWindowSeconds, options);
   }
   const size_t plus = window.rfind('+');
@@ -88,7 +90,8 @@ absl::StatusOr<std::unique_ptr<Workload>> Workload::Load(
     workload->window_ = {start, start + kAutoWindowSeconds * kSecond, 0};
   } else {
     const auto window =
-        ResolveWindow(options.trace, options.window, options.skipped_share_max);
+        ResolveWindow(options.trace, options.window, options.skipped_share_max,
+                      options.time_unit);
     if (!window.ok()) {
       return SayWhere(window.status(), "--trace", options.trace);
     }
@@ -98,6 +101,7 @@ absl::StatusOr<std::unique_ptr<Workload>> Workload::Load(
   ReadOptions read;
   read.seed = options.seed;
   read.skipped_share_max = options.skipped_share_max;
+  read.time_unit = options.time_unit;
   read.since_us = window.start_us - kHistorySeconds * kSecond;
   read.until_us = window.end_us + kLaterSeconds * kSecond;
   auto clicks =

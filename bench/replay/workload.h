@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/time_text.h"
 #include "bench/score/list_book.h"
 #include "bench/score/models.h"
 #include "bench/score/queries.h"
@@ -31,6 +32,7 @@ struct WorkloadOptions {
   uint64_t seed = 1;  // of the sub-second jitter and of the workload's draws
   std::string workload = "";        // as WorkloadShape::Parse() reads it
   double skipped_share_max = 0.01;  // as ReadOptions has it
+  base::TimeUnit time_unit = base::TimeUnit::kMicros;  // likewise
 };
 
 // A slice ready to be sent and scored.
@@ -104,9 +106,11 @@ class Workload {
 };
 
 // "auto" (the ten busiest minutes) or "2019-10-01T02:40:00+600" over a trace
-// file, of whose rows a share may be malformed.
-absl::StatusOr<TraceWindow> ResolveWindow(const std::string& trace,
-                                          const std::string& window,
-                                          double skipped_share_max);
+// file, of whose rows a share may be malformed and whose times may be numbers
+// of `time_unit`.
+absl::StatusOr<TraceWindow> ResolveWindow(
+    const std::string& trace, const std::string& window,
+    double skipped_share_max,
+    base::TimeUnit time_unit = base::TimeUnit::kMicros);
 
 }  // namespace freshline::bench

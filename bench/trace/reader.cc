@@ -16,12 +16,13 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "base/foreign_text.h"
 #include "base/number_text.h"
 #include "base/random.h"
 #include "base/status_macros.h"
-#include "base/time_text.h"
 #include "csv/input.h"
 #include "csv/reader.h"
+#include "csv/value.h"
 
 namespace freshline::bench {
 namespace {
@@ -70,8 +71,8 @@ ClickType TypeOf(absl::string_view name) {
 }
 
 std::string NoNumber(Column column, absl::string_view text) {
-  return std::string(absl::StrCat(kNames[column], " \"", text.substr(0, 40),
-                                  "\" is no ", column == kPrice ? "" : "whole ",
+  return std::string(absl::StrCat(kNames[column], " ", base::Quoted(text),
+                                  " is no ", column == kPrice ? "" : "whole ",
                                   "number"));
 }
 
@@ -110,17 +111,12 @@ class RowParser {
           record.size(), " fields instead of the header's ", fields_));
     }
     record_ = record;
-    const absl::string_view time = Field(kTime);
-    if (const auto fast = base::TryParseDateTime(time)) {
-      click->time_us = *fast;
-    } else {
-      const absl::StatusOr<int64_t> slow = base::ParseTime(time);
-      if (!slow.ok()) {
-        return std::string(
-            absl::StrCat("event_time ", slow.status().message()));
-      }
-      click->time_us = *slow;
+    const absl::StatusOr<int64_t> time =
+        csv::ParseEventTime(Field(kTime), options_.time_unit);
+    if (!time.ok()) {
+      return std::string(absl::StrCat("event_time ", time.status().message()));
     }
+    click->time_us = *time;
     *selected = click->time_us >= options_.since_us &&
                 click->time_us < options_.until_us;
     return *selected && pool_ != nullptr ? ParseRest(click) : "";
@@ -133,7 +129,8 @@ class RowParser {
   }
   bool ParseInt(Column column, int64_t* value) const {
     if (absl::SimpleAtoi(Field(column), value)) return true;
-    const std::optional<int64_t> number = base::ParseWholeNumber(Field(column));
+    const std::optional<int64_t> number =
+        base::ParseWholeNumber(csv::PlainValue(Field(column)));
     *value = number.value_or(0);
     return number.has_value();
   }
@@ -142,11 +139,13 @@ class RowParser {
     if (!ParseInt(kItem, &click->item)) return NoNumber(kItem, Field(kItem));
     if (!ParseInt(kUser, &click->user)) return NoNumber(kUser, Field(kUser));
     click->category = 0;
-    if (!Field(kCategory).empty() && !ParseInt(kCategory, &click->category)) {
+    if (!ParseInt(kCategory, &click->category) &&
+        !csv::PlainValue(Field(kCategory)).empty()) {
       return NoNumber(kCategory, Field(kCategory));
     }
     click->price = 0;
-    if (const absl::string_view price = Field(kPrice); !price.empty()) {
+    if (const absl::string_view price = csv::PlainValue(Field(kPrice));
+        !price.empty()) {
       const std::optional<double> number = base::ParseFiniteNumber(price);
       if (!number.has_value()) return NoNumber(kPrice, price);
       click->price = *number;
@@ -172,18 +171,19 @@ class RowParser {
   std::span<const absl::string_view> record_;
 };
 
-void AddMalformed(uint64_t line, std::string reason, ReadReport* report) {
+void AddMalformed(uint64_t line, absl::string_view reason, ReadReport* report) {
   ++report->malformed;
   if (report->examples.size() < kExamplesMax) {
-    report->examples.push_back({line, std::move(reason)});
+    report->examples.push_back({line, base::Printable(reason)});
   }
 }
 
 absl::Status InFile(const std::string& path, const absl::Status& status) {
-  return absl::Status(status.code() == absl::StatusCode::kDataLoss
-                          ? absl::StatusCode::kInvalidArgument
-                          : status.code(),
-                      absl::StrCat(path, ": ", status.message()));
+  return absl::Status(
+      status.code() == absl::StatusCode::kDataLoss
+          ? absl::StatusCode::kInvalidArgument
+          : status.code(),
+      absl::StrCat(path, ": ", base::Printable(status.message())));
 }
 
 absl::Status CheckSkipped(const std::string& path, const ReadOptions& options,
@@ -238,9 +238,9 @@ absl::Status ForEachRow(const std::string& path, const ReadOptions& options,
       continue;
     }
     bool selected = false;
-    std::string wrong = parser.Parse(reader->fields(), &click, &selected);
+    const std::string wrong = parser.Parse(reader->fields(), &click, &selected);
     if (!wrong.empty()) {
-      AddMalformed(reader->line(), std::move(wrong), report);
+      AddMalformed(reader->line(), wrong, report);
       reader->Reject();
       continue;
     }

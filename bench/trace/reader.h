@@ -8,11 +8,14 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/time_text.h"
 #include "bench/trace/click.h"
 
 namespace freshline::bench {
 
 struct ReadOptions {
+  // What a time written as a bare number counts.
+  base::TimeUnit time_unit = base::TimeUnit::kMicros;
   // Rows with since <= time < until, before jitter.
   int64_t since_us = std::numeric_limits<int64_t>::min();
   int64_t until_us = std::numeric_limits<int64_t>::max();
@@ -51,9 +54,9 @@ struct ReadReport {
 // product_id and user_id are needed; event_type (view where absent),
 // category_id, category_code, brand, price and user_session (else the user's
 // only one) are optional, as REES46 publishes them. Ids are INT64, sessions any
-// text, times as base::ParseTime() reads them; category_id and price may be
-// empty. Of rows outside of the time range only the number of fields and the
-// time are checked.
+// text; times are read as csv::ParseEventTime() does, numbers as
+// csv::PlainValue() leaves them. category_id and price may be NULL. Of rows
+// outside of the time range only the number of fields and the time are checked.
 //
 // `pool` takes the strings.
 // Returns: NOT_FOUND for a file that cannot be opened; INVALID_ARGUMENT, naming

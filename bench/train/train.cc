@@ -197,6 +197,7 @@ absl::StatusOr<std::vector<Click>> ReadClicks(const TrainOptions& options,
   read.until_us = options.until_us;
   read.jitter = false;
   read.skipped_share_max = options.skipped_share_max;
+  read.time_unit = options.time_unit;
   ReadReport rows;
   FRESHLINE_ASSIGN_OR_RETURN(std::vector<Click> clicks,
                              ReadTrace(options.trace, read, pool, &rows));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/time_text.h"
 #include "bench/trace/catalogue.h"
 #include "bench/trace/click.h"
 #include "featurize/item_table.h"
@@ -51,8 +52,9 @@ struct TrainOptions {
   // replay window begins.
   int64_t since_us = std::numeric_limits<int64_t>::min();
   int64_t until_us = std::numeric_limits<int64_t>::max();
-  double skipped_share_max = 0.01;  // as ReadOptions has it
-  std::string out = "out/tables";   // directory: items.fltab
+  double skipped_share_max = 0.01;                     // as ReadOptions has it
+  base::TimeUnit time_unit = base::TimeUnit::kMicros;  // likewise
+  std::string out = "out/tables";                      // directory: items.fltab
   ModelOptions model;
   std::FILE* progress = nullptr;  // lines about each step, where set
 };

@@ -89,7 +89,7 @@ TEST(TraceReaderTest, CountsMalformedRowsWithTheirLines) {
       kHeader + good + "garbage\n" + good +
       "2019-10-01 00:00:99 UTC,view,1,2,,,1.0,3," + kSession + "\n" +
       "2019-10-01 00:00:02 UTC,view,x,2,,,1.0,3," + kSession + "\n" +
-      "2019-10-01 00:00:02 UTC,view,1,2,,,nan,3," + kSession + "\n" + good +
+      "2019-10-01 00:00:02 UTC,view,1,2,,,cheap,3," + kSession + "\n" + good +
       std::string(100'000, 'a') + "\n" + good + "2019-10-01 00:00:02 UTC,vi";
   ReadReport report;
   const auto clicks =
@@ -102,11 +102,74 @@ TEST(TraceReaderTest, CountsMalformedRowsWithTheirLines) {
   EXPECT_EQ(report.examples[1].line, 5U);
   EXPECT_THAT(report.examples[1].reason, HasSubstr("00:00:99"));
   EXPECT_THAT(report.examples[2].reason, HasSubstr("product_id \"x\""));
-  EXPECT_THAT(report.examples[3].reason, HasSubstr("price \"nan\""));
+  EXPECT_THAT(report.examples[3].reason, HasSubstr("price \"cheap\""));
   EXPECT_THAT(report.examples[4].reason, HasSubstr("longer than 65536"));
   // The file ends in the middle of a row.
   EXPECT_EQ(report.examples[5].line, 11U);
   EXPECT_THAT(report.examples[5].reason, HasSubstr("2 fields"));
+}
+
+constexpr char kFew[] = "event_time,product_id,user_id,price,category_id\n";
+
+TEST(TraceReaderTest, ReadsValuesAsPushDoes) {
+  std::string content = kFew;
+  for (const char* null :
+       {"", " ", "NULL", "\\N", "NA", "nan", "None", "<NA>", "#N/A"}) {
+    content += absl::StrCat("2019-10-01,1,1,", null, ",", null, "\n");
+  }
+  content += " 2019-10-01 00:00:01 UTC , 7 , 8 , 9.5 , 5.0 \n";
+  ReadReport report;
+  const auto clicks =
+      ReadAll(WriteFile("forms.csv", content), &report, Lenient());
+  EXPECT_EQ(report.malformed, 0U);
+  ASSERT_EQ(clicks.size(), 10U);
+  for (size_t i = 0; i < 9; ++i) {
+    EXPECT_EQ(clicks[i].price, 0);
+    EXPECT_EQ(clicks[i].category, 0);
+  }
+  EXPECT_EQ(clicks[9].item, 7);
+  EXPECT_EQ(clicks[9].user, 8);
+  EXPECT_EQ(clicks[9].price, 9.5);
+  EXPECT_EQ(clicks[9].category, 5);
+  // Ids have to be there.
+  ReadAll(WriteFile("ids.csv", std::string(kFew) + "2019-10-01,NULL,1,,\n" +
+                                   "2019-10-01,1,\x1b[31m,,\n"),
+          &report, Lenient());
+  ASSERT_EQ(report.malformed, 2U);
+  EXPECT_THAT(report.examples[0].reason, HasSubstr("product_id \"NULL\""));
+  EXPECT_THAT(report.examples[1].reason,
+              HasSubstr("user_id \"\\033[31m\" is no whole number"));
+}
+
+TEST(TraceReaderTest, NumbersAreTimesOfTheUnitThatIsSaid) {
+  const auto write = [](const char* time) {
+    return WriteFile("unit.csv", absl::StrCat(kFew, time, ",1,1,,\n"));
+  };
+  for (const auto& [text, unit] :
+       {std::pair("1569888005", base::TimeUnit::kSeconds),
+        std::pair("1569888005.000", base::TimeUnit::kSeconds),
+        std::pair("1569888005000", base::TimeUnit::kMillis),
+        std::pair("1569888005000000", base::TimeUnit::kMicros),
+        std::pair("1569888005000000000", base::TimeUnit::kNanos)}) {
+    ReadReport report;
+    ReadOptions options = Lenient();
+    options.time_unit = unit;
+    const auto clicks = ReadAll(write(text), &report, options);
+    ASSERT_EQ(clicks.size(), 1U) << text;
+    EXPECT_EQ(base::FormatTime(clicks[0].time_us), "2019-10-01 00:00:05 UTC");
+  }
+  for (const auto& [text, remedy] :
+       {std::pair("1569888005", "--time-unit s"),
+        std::pair("1569888005000", "--time-unit ms"),
+        std::pair("1569888005000000000", "--time-unit ns"),
+        std::pair("-5", "1973 to 2286"), std::pair("0", "1973 to 2286"),
+        std::pair("9999-01-01", "1973 to 2286")}) {
+    EXPECT_THAT(FindPeakWindow(write(text), 60).status(),
+                test::StatusIs(
+                    absl::StatusCode::kInvalidArgument,
+                    AllOf(HasSubstr("line 2: event_time"), HasSubstr(remedy))))
+        << text;
+  }
 }
 
 TEST(TraceReaderTest, RefusesAFileWithMoreMalformedRowsThanAllowed) {
