@@ -71,6 +71,40 @@ TEST_F(OutputFilesTest, ADirectoryThatIsMissingIsNamedBeforeAnythingStarts) {
                        HasSubstr("decision_log.path")));
 }
 
+TEST_F(OutputFilesTest, TwoFilesAtOnePathAreRefused) {
+  EXPECT_THAT(
+      CheckOutputFiles(Config("port_file: 'x' decision_log { path: 'x' }")),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               AllOf(HasSubstr("decision_log.path"), HasSubstr("port_file"))));
+}
+
+TEST_F(OutputFilesTest, AUnixSocketNeedsItsFolderAndNothingElseInItsPlace) {
+  const auto check = [this](const std::string& path) {
+    return CheckOutputFiles(
+        Config(absl::StrCat("listen: 'unix:", directory_, path, "'")));
+  };
+  EXPECT_THAT(check("/new.sock"), IsOk());
+  EXPECT_THAT(check("/no/such.sock"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr(":2:1: listen[0]: "),
+                             HasSubstr("cannot be listened on"))));
+  for (const char* other : {"/defs.textproto", ""}) {
+    EXPECT_THAT(check(other), StatusIs(absl::StatusCode::kInvalidArgument,
+                                       HasSubstr("is there and is no socket")));
+  }
+  EXPECT_EQ(Definitions(), kDefinitions);
+}
+
+TEST_F(OutputFilesTest, DefinitionsThatCannotBeReadAreNamedAtTheirPlace) {
+  EXPECT_THAT(CheckDefinitionFiles(Config("")), IsOk());
+  for (const char* other : {"no.textproto", "."}) {
+    EXPECT_THAT(CheckDefinitionFiles(
+                    Config(absl::StrCat("definitions: '", other, "'"))),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr(":2:1: definitions[1]: ")));
+  }
+}
+
 TEST_F(OutputFilesTest, APortFileIsReplacedByTheNextStart) {
   const DaemonConfig config = Config("port_file: 'port'");
   EXPECT_THAT(CheckOutputFiles(config), IsOk());
