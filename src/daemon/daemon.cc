@@ -56,6 +56,7 @@ struct Definitions {
 
 absl::StatusOr<Definitions> LoadAll(const DaemonConfig& config) {
   Definitions d;
+  FRESHLINE_RETURN_IF_ERROR(CheckDefinitionFiles(config));
   FRESHLINE_ASSIGN_OR_RETURN(d.revision,
                              registry::LoadDefinitions(config.definitions));
   FRESHLINE_ASSIGN_OR_RETURN(d.tables, featurize::ItemTables::Open(
@@ -229,10 +230,14 @@ absl::Status Daemon::Rep::OpenDecisionLog() {
       const record::v1::Header header,
       DecisionLogHeader(config, *definitions.revision, definitions.tables,
                         policy_config, clock.WallNowMicros()));
-  FRESHLINE_ASSIGN_OR_RETURN(
-      decision_log,
-      record::DecisionLogWriter::Open(config.decision_log.path,
-                                      config.decision_log.bytes_max, header));
+  auto opened = record::DecisionLogWriter::Open(
+      config.decision_log.path, config.decision_log.bytes_max, header);
+  if (!opened.ok()) {
+    return absl::Status(
+        opened.status().code(),
+        config.origin.At("decision_log.path", opened.status().message()));
+  }
+  decision_log = *std::move(opened);
   recorder = std::make_unique<schedule::PolicyRecorder>(policy.get(),
                                                         decision_log.get());
   // Before the profile: a replay begins with what the estimator begins with.

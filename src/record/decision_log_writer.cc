@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "record/decision_log_writer.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -22,16 +27,38 @@ constexpr size_t kBlocksWaiting = 128;
 // A quiet daemon's calls reach the disk after so long.
 constexpr base::Duration kBlockAge = std::chrono::seconds(1);
 
+absl::Status CannotOpen(const std::string& path) {
+  return absl::UnavailableError(
+      absl::StrCat("decision log \"", path, "\": ", std::strerror(errno)));
+}
+
+// Emptied only once nobody else writes it; the lock goes with the file.
+absl::StatusOr<std::FILE*> OpenAlone(const std::string& path) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+  if (fd < 0) return CannotOpen(path);
+  struct stat status {};
+  const bool regular = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+  // A device may be written by many.
+  if (regular && flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    close(fd);
+    return absl::FailedPreconditionError(absl::StrCat(
+        "decision log \"", path,
+        "\": another process is writing it; name another path, or end it"));
+  }
+  std::FILE* const file =
+      regular && ftruncate(fd, 0) != 0 ? nullptr : fdopen(fd, "wb");
+  if (file != nullptr) return file;
+  const absl::Status why = CannotOpen(path);
+  close(fd);
+  return why;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<DecisionLogWriter>> DecisionLogWriter::Open(
     const std::string& path, uint64_t bytes_max, const v1::Header& header) {
   FRESHLINE_RETURN_IF_ERROR(base::CheckReplaceable(path, kDecisionLogKind));
-  std::FILE* const file = std::fopen(path.c_str(), "wb");
-  if (file == nullptr) {
-    return absl::UnavailableError(
-        absl::StrCat("decision log \"", path, "\": ", std::strerror(errno)));
-  }
+  FRESHLINE_ASSIGN_OR_RETURN(std::FILE* const file, OpenAlone(path));
   auto log = std::unique_ptr<DecisionLogWriter>(
       new DecisionLogWriter(file, bytes_max));
   std::string why;

@@ -36,9 +36,10 @@ inline constexpr base::FileKind kDecisionLogKind = {
 // Cost: Take() about 1 us, without a system call.
 class DecisionLogWriter final : public schedule::CallSink {
  public:
-  // Replaces the file at `path` if it is empty or a decision log.
-  // Returns: the errors of base::CheckReplaceable(), or UNAVAILABLE naming the
-  // file.
+  // Replaces the file at `path` if it is empty or a decision log, and nobody is
+  // writing it.
+  // Returns: the errors of base::CheckReplaceable(), FAILED_PRECONDITION where
+  // another writer has it open, or UNAVAILABLE, naming the file.
   static absl::StatusOr<std::unique_ptr<DecisionLogWriter>> Open(
       const std::string& path, uint64_t bytes_max, const v1::Header& header);
 

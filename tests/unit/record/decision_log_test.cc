@@ -311,6 +311,21 @@ TEST_F(DecisionLogTest, ReplacesAnEarlierLogAndNothingElse) {
   EXPECT_TRUE(DecisionLogReader::Open(path).ok());
 }
 
+TEST_F(DecisionLogTest, ALogThatIsBeingWrittenIsLeftAlone) {
+  const std::string path = Path("log");
+  {
+    const auto first = DecisionLogWriter::Open(path, 1 << 20, HeaderOf());
+    ASSERT_TRUE(first.ok());
+    const std::string before = Read(path);
+    const auto second = DecisionLogWriter::Open(path, 1 << 20, HeaderOf());
+    ASSERT_FALSE(second.ok());
+    EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_EQ(Read(path), before);
+  }
+  EXPECT_TRUE(DecisionLogReader::Open(path).ok());
+  EXPECT_TRUE(DecisionLogWriter::Open(path, 1 << 20, HeaderOf()).ok());
+}
+
 TEST_F(DecisionLogTest, SaysWhatAFileIsNot) {
   EXPECT_THAT(
       std::string(DecisionLogReader::Open(Path("none")).status().message()),
