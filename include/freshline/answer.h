@@ -105,6 +105,7 @@ class FeatureView {
 
   absl::StatusOr<absl::Span<const float>> Vector(size_t row = 0) const;
   // Lists, in their order. Timestamps are Int64s.
+  absl::StatusOr<absl::Span<const bool>> BoolList(size_t row = 0) const;
   absl::StatusOr<absl::Span<const int64_t>> Int64List(size_t row = 0) const;
   absl::StatusOr<absl::Span<const double>> Float64List(size_t row = 0) const;
   absl::StatusOr<std::vector<absl::string_view>> StringList(

@@ -33,6 +33,8 @@ template <typename Element>
 std::string ElementText(const Element& element) {
   if constexpr (std::is_floating_point_v<Element>) {
     return base::ShortestText(element);
+  } else if constexpr (std::is_same_v<Element, bool>) {
+    return element ? "true" : "false";
   } else {
     return std::string(absl::StrCat(element));
   }
@@ -229,6 +231,7 @@ std::string ValueText(const FeatureView& feature, size_t row) {
   if (const auto v = feature.String(row); v.ok()) return Quoted(*v);
   if (const auto v = feature.TimestampUs(row); v.ok()) return absl::StrCat(*v);
   if (const auto v = feature.Vector(row); v.ok()) return ListText(*v);
+  if (const auto v = feature.BoolList(row); v.ok()) return ListText(*v);
   if (const auto v = feature.Int64List(row); v.ok()) return ListText(*v);
   if (const auto v = feature.Float64List(row); v.ok()) return ListText(*v);
   if (const auto v = feature.StringList(row); v.ok()) {

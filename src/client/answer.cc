@@ -211,6 +211,15 @@ absl::StatusOr<FeatureView::Range> FeatureView::ListRange(size_t row) const {
   return range;
 }
 
+absl::StatusOr<absl::Span<const bool>> FeatureView::BoolList(size_t row) const {
+  const v1::Values& elements = column_->values().lists().elements();
+  if (!elements.has_bools()) return WrongType("a list of BOOL");
+  FRESHLINE_ASSIGN_OR_RETURN(const Range range, ListRange(row));
+  const auto& values = elements.bools().values();
+  FRESHLINE_RETURN_IF_ERROR(Short(name(), values, range.begin + range.size));
+  return absl::Span<const bool>(values.data() + range.begin, range.size);
+}
+
 absl::StatusOr<absl::Span<const int64_t>> FeatureView::Int64List(
     size_t row) const {
   const v1::Values& elements = column_->values().lists().elements();

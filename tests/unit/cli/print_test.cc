@@ -4,8 +4,10 @@
 #include <gmock/gmock.h>
 #include <google/protobuf/text_format.h>
 
+#include <algorithm>
 #include <sstream>
 
+#include "absl/strings/str_cat.h"
 #include "cli/print_status.h"
 #include "freshline/v1/feature_store.pb.h"
 #include "freshline/v1/operations.pb.h"
@@ -113,6 +115,43 @@ TEST(ValueTextTest, WritesEveryType) {
             "5;0.5;true;9;[1, 2];[0.25];[];"
             "(of a type that this version does not know);1234567.75;"
             "[0.1, 16777216];[0.1234567890123];");
+}
+
+// What a column holds for a type: the field of Values, its elements, their text
+// in a list, and the first one's on its own.
+struct TypeText {
+  v1::ScalarType type;
+  const char* field;
+  const char* elements;
+  const char* list;
+  const char* scalar;
+};
+constexpr TypeText kTypeTexts[] = {
+    {v1::BOOL, "bools", "[ true, false ]", "[true, false]", "true"},
+    {v1::INT64, "int64s", "[ -7, 0 ]", "[-7, 0]", "-7"},
+    {v1::FLOAT64, "float64s", "[ 0.1, 1e22 ]", "[0.1, 1e+22]", "0.1"},
+    {v1::STRING, "strings", "[ 'a\\n', '' ]", "[\"a\\n\", \"\"]", "\"a\\n\""},
+    {v1::TIMESTAMP, "timestamps_us", "[ 9, 1 ]", "[9, 1]", "9"},
+};
+
+TEST(ValueTextTest, NoTypeIsLeftOutAsAScalarOrInAList) {
+  for (int number = v1::ScalarType_MIN + 1; number <= v1::ScalarType_MAX;
+       ++number) {
+    const auto* text =
+        std::find_if(std::begin(kTypeTexts), std::end(kTypeTexts),
+                     [&](const TypeText& one) { return one.type == number; });
+    ASSERT_NE(text, std::end(kTypeTexts)) << number;
+    const std::string values =
+        absl::StrCat(text->field, " { values: ", text->elements, " }");
+    const FeatureAnswer answer = AnswerFrom(
+        absl::StrCat("rows: 2 features { name: 'scalar' values { ", values,
+                     " } } features { name: 'list' values { lists { ",
+                     "lengths: [ 2, 0 ] elements { ", values, " } } } }")
+            .c_str());
+    EXPECT_EQ(ValueText(answer.feature(0), 0), text->scalar);
+    EXPECT_EQ(ValueText(answer.feature(1), 0), text->list);
+    EXPECT_EQ(ValueText(answer.feature(1), 1), "[]");
+  }
 }
 
 TEST(PrintFieldsTest, PrintsZerosMapsInOrderAndTables) {

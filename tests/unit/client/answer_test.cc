@@ -67,6 +67,11 @@ FeatureAnswer TwoRows() {
       values { lists { lengths: [ 1, 1 ]
                        elements { float64s { values: [ 0.5, 0.25 ] } } } }
     }
+    features {
+      name: "item:flags" group: 1
+      values { lists { lengths: [ 2, 1 ]
+                       elements { bools { values: [ true, false, true ] } } } }
+    }
     groups {
       group: "user" obtained: REFRESHED fidelity: FULL event_time_us: 9
       as_of_us: 10 as_of_sequence: 11 pending_events: 0
@@ -84,11 +89,13 @@ TEST(FeatureAnswerTest, ReadsEveryTypeByNameAndRow) {
   EXPECT_EQ(answer.revision(), 3u);
   EXPECT_EQ(answer.request_id(), "r");
   EXPECT_EQ(answer.price(), 0.25);
-  EXPECT_EQ(answer.feature_count(), 9u);
+  EXPECT_EQ(answer.feature_count(), 10u);
   EXPECT_EQ(*answer.Float64("item:price", 0), 1.5);
   EXPECT_THAT(*answer.Vector("item:vector", 1), ElementsAre(3, 4));
   EXPECT_THAT(*answer.Feature("item:tags")->StringList(1),
               ElementsAre("b", "c"));
+  EXPECT_THAT(*answer.Feature("item:flags")->BoolList(0),
+              ElementsAre(true, false));
   EXPECT_THAT(*answer.Int64List("item:ids", 0), ElementsAre(7, 8));
   EXPECT_THAT(*answer.Int64List("item:ids", 1), ElementsAre());
   EXPECT_THAT(*answer.Feature("item:scores")->Float64List(1),
