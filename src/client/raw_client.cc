@@ -10,9 +10,12 @@
 #include <utility>
 
 #include "absl/strings/cord.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/foreign_text.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "base/thread.h"
@@ -72,11 +75,52 @@ absl::Status CheckRange(const char* option, T value, T low, T high,
                    "; give a value from ", low, " to ", high, unit));
 }
 
-absl::Status Validate(const RawOptions& options) {
-  if (options.target.empty()) {
+absl::Status WrongTarget(absl::string_view target, absl::string_view what) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("target ", base::Quoted(target), " ", what,
+                   "; give \"host:port\" or \"unix:/path\""));
+}
+
+// What gRPC would find out by asking a name server, or never: it takes 99999
+// modulo 2^16, and a target without a port as one with the port of HTTPS.
+absl::Status CheckTarget(absl::string_view target) {
+  if (target.empty()) {
     return absl::InvalidArgumentError(
         "ClientOptions.target is empty; give \"host:port\" or \"unix:/path\"");
   }
+  for (const char* scheme :
+       {"unix:", "unix-abstract:", "vsock:", "xds:", "ipv4:", "ipv6:"}) {
+    if (absl::StartsWith(target, scheme)) return absl::OkStatus();
+  }
+  if (absl::StrContains(target, "://") && !absl::StartsWith(target, "dns:")) {
+    return WrongTarget(target, "is a URL");
+  }
+  const size_t colon = target.rfind(':');
+  const absl::string_view port =
+      colon == absl::string_view::npos ? "" : target.substr(colon + 1);
+  if (port.empty() || absl::StrContains(port, "/") ||
+      absl::StrContains(port, "]")) {
+    return WrongTarget(target, "has no port");
+  }
+  const bool bracketed = colon > 0 && target[colon - 1] == ']';
+  if (!bracketed && !absl::StartsWith(target, "dns:") &&
+      target.find(':') != colon) {
+    return WrongTarget(target,
+                       "has several colons: an IPv6 address stands in "
+                       "brackets, as in [::1]:7460");
+  }
+  int number = 0;
+  const bool digits =
+      port.find_first_not_of("0123456789") == absl::string_view::npos;
+  if (digits && absl::SimpleAtoi(port, &number) && number >= 1 &&
+      number <= 65'535) {
+    return absl::OkStatus();
+  }
+  return WrongTarget(target, "has a port that is not from 1 to 65535");
+}
+
+absl::Status Validate(const RawOptions& options) {
+  FRESHLINE_RETURN_IF_ERROR(CheckTarget(options.target));
   FRESHLINE_RETURN_IF_ERROR(CheckRange("channels", options.channels, 1, 256));
   FRESHLINE_RETURN_IF_ERROR(
       CheckRange("completion_threads", options.completion_threads, 1, 64));

@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <utility>
+
 #include "base/clock.h"
 #include "freshline/v1/feature_store.pb.h"
 #include "tests/support/fake_feature_store.h"
@@ -16,6 +18,7 @@ using test::FakeFeatureStore;
 using test::IsOk;
 using test::Latch;
 using test::StatusIs;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 absl::Status EchoBudget(const v1::GetFeaturesRequest& request,
@@ -100,6 +103,28 @@ TEST(RawClientTest, CountsWhatIsUnderWay) {
   EXPECT_EQ((*client)->outstanding(), 1u);
   release.Open();
   finished.Wait();
+}
+
+TEST(RawClientTest, ATargetHasAPortThatThereCanBe) {
+  for (const char* target :
+       {"localhost:7460", "127.0.0.1:1", "[::1]:65535", "unix:/run/x.sock",
+        "unix:x.sock", "dns:///localhost:7460", "ipv4:127.0.0.1:7460"}) {
+    EXPECT_THAT(RawClient::Create({.target = target}), IsOk()) << target;
+  }
+  for (const auto& [target, what] :
+       {std::pair("host:99999", "from 1 to 65535"),
+        std::pair("host:73259", "from 1 to 65535"),
+        std::pair("host:0", "from 1 to 65535"),
+        std::pair("host:-1", "from 1 to 65535"),
+        std::pair("host:http", "from 1 to 65535"),
+        std::pair("127.0.0.1", "no port"), std::pair("host:", "no port"),
+        std::pair("[::1]", "no port"), std::pair("dns:///host", "no port"),
+        std::pair("::1", "brackets"), std::pair("http://host:7460", "URL")}) {
+    EXPECT_THAT(RawClient::Create({.target = target}).status(),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         AllOf(HasSubstr(target), HasSubstr(what))))
+        << target;
+  }
 }
 
 TEST(RawClientTest, WaitConnectedGivesUpAndNamesTheTarget) {
