@@ -6,6 +6,8 @@
 #include <exception>
 
 #include "absl/status/status.h"
+#include "absl/strings/numbers.h"
+#include "base/foreign_text.h"
 #include "cli/commands.h"
 
 namespace freshline::cli {
@@ -50,6 +52,19 @@ struct Arguments {
   std::string health_wait;
 };
 
+// CLI11 reads -1, and what is beyond 64 bits, as the largest number.
+CLI::Validator WholeNumber() {
+  return CLI::Validator(
+      [](const std::string& text) -> std::string {
+        uint64_t number = 0;
+        const bool read =
+            text.find_first_not_of("0123456789") == std::string::npos &&
+            absl::SimpleAtoi(text, &number);
+        return read ? "" : text + ": write a whole number from 0";
+      },
+      "");
+}
+
 void AddCommon(CLI::App& command, CommonFlags& common) {
   command.add_option("--target", common.target, "host:port or unix:/path")
       ->envname("FRESHLINE_TARGET")
@@ -80,7 +95,8 @@ CLI::App* AddGet(CLI::App& app, Arguments& arguments) {
                   "Time for the answer; 0s is the stored answer at once "
                   "[the service's SLO]");
   get->add_option("--max-pending", flags.max_pending,
-                  "A stored row with at most so many unseen events will do");
+                  "A stored row with at most so many unseen events will do")
+      ->check(WholeNumber());
   get->add_option("--max-age", flags.max_age,
                   "A stored row computed at most so long ago will do");
   get->add_option("--request-id", flags.request_id, "Returned in the answer");
@@ -129,9 +145,11 @@ CLI::App* AddPush(CLI::App& app, Arguments& arguments) {
                    "[the record's number]");
   push->add_option("--first-sequence", flags.first_sequence,
                    "Number of the first record")
+      ->check(WholeNumber())
       ->capture_default_str();
   push->add_option("--from-line", flags.from_line,
-                   "Go on at the record that begins on this line of the file");
+                   "Go on at the record that begins on this line of the file")
+      ->check(WholeNumber());
   push->add_option("--batch", flags.batch_events,
                    "Events per request, where as many fit")
       ->check(CLI::Range(1, 10'000))
@@ -181,7 +199,7 @@ CLI::App* AddStatus(CLI::App& app, Arguments& arguments) {
 int Report(const absl::Status& status, std::ostream& err) {
   if (!status.ok()) {
     err << "freshline: " << absl::StatusCodeToString(status.code()) << ": "
-        << status.message() << "\n";
+        << base::Printable(status.message()) << "\n";
   }
   return ExitCode(status);
 }
@@ -225,9 +243,10 @@ int ParseAndRun(std::vector<std::string> arguments, std::istream& in,
     return Report(RunStatus(parsed.common, parsed.status, out), err);
   }
   bool healthy = false;
-  Report(RunHealthcheck(parsed.common, parsed.health_service,
-                        parsed.health_wait, out, &healthy),
-         err);
+  const absl::Status asked = RunHealthcheck(
+      parsed.common, parsed.health_service, parsed.health_wait, out, &healthy);
+  Report(asked, err);
+  if (asked.code() == absl::StatusCode::kInvalidArgument) return kExitUsage;
   return healthy ? kExitOk : kExitUnhealthy;
 }
 

@@ -106,6 +106,10 @@ absl::Status RunPush(const CommonFlags& common, const PushFlags& flags,
   if (flags.json_path.empty() && flags.source.empty()) {
     return absl::InvalidArgumentError("--csv needs --source");
   }
+  if (!flags.sequence_column.empty() && flags.producer.empty()) {
+    return absl::InvalidArgumentError(
+        "--sequence-column needs --producer: the numbers are its own");
+  }
   FRESHLINE_ASSIGN_OR_RETURN(const auto client, Connect(common));
   return Push(*client, flags, in, out, err);
 }

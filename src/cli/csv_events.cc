@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -80,8 +81,9 @@ absl::Status CsvEventReader::MatchColumn(size_t index,
   if (name.size() < cell.size()) {
     const std::string type = cell.substr(name.size() + 1);
     const auto* known =
-        std::find_if(kTypes.begin(), kTypes.end(),
-                     [&](const auto& one) { return one.first == type; });
+        std::find_if(kTypes.begin(), kTypes.end(), [&](const auto& one) {
+          return absl::EqualsIgnoreCase(one.first, type);
+        });
     if (known == kTypes.end() || known->second != column->type) {
       return absl::InvalidArgumentError(
           absl::StrCat("header: column ", name, " is said to be \"", type,

@@ -50,8 +50,8 @@ struct CsvBatch {
 
 // Events of one source, from a CSV file whose header names columns of the
 // source, in any order, as "name" or "name:type" (one of bool, int64, float64,
-// string, timestamp, which must be the declared one). Values are read by their
-// declared types.
+// string, timestamp in any case, which must be the declared one). Values are
+// read by their declared types.
 //
 // What stands before something wrong is given first; then the error, for ever.
 // Not thread-safe.

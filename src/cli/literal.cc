@@ -25,7 +25,7 @@ absl::Status Malformed(absl::string_view text, absl::string_view remedy) {
 
 // Bad values may be long; their beginning tells enough.
 absl::Status Wrong(absl::string_view text, absl::string_view what) {
-  const absl::string_view shown = text.substr(0, 60);
+  const absl::string_view shown = base::Utf8Prefix(text, 60);
   return absl::InvalidArgumentError(absl::StrCat(
       "\"", shown, shown.size() < text.size() ? "...\" " : "\" ", what));
 }

@@ -176,6 +176,32 @@ TEST_F(CommandLineTest, WrongArgumentsAreUsageErrors) {
          "then"},
         "--shift-time");
   fails({"status", Target(), "--watch", "--interval", "x"}, "--interval");
+  fails({"status", "--target", "127.0.0.1:99999"}, "65535");
+  fails({"status", "--target", "127.0.0.1"}, "no port");
+  fails({"healthcheck", "--target", "127.0.0.1:73259"}, "65535");
+  fails({"healthcheck", Target(), "--wait", "abc"}, "--wait");
+  fails({"healthcheck", Target(), "--timeout", "5"}, "--timeout");
+  fails({"get", Target(), "--service", "s", "--max-pending", "-1"},
+        "--max-pending");
+  for (const char* flag : {"--from-line", "--first-sequence"}) {
+    for (const char* number : {"-1", "1.5", "99999999999999999999"}) {
+      fails(
+          {"push", Target(), "--csv", "-", "--source", "clicks", flag, number},
+          flag);
+    }
+  }
+  fails({"push", Target(), "--csv", "-", "--source", "clicks",
+         "--sequence-column", "n"},
+        "--producer");
+}
+
+TEST_F(CommandLineTest, AnErrorIsOneLineThatMovesNoCursor) {
+  const Outcome outcome =
+      Execute({"push", Target(), "--source", "clicks", "--csv", "-"},
+              "event_time,user_id\n2019-10-01,\x1b[31mred\x07\n");
+  EXPECT_EQ(outcome.code, kExitData);
+  EXPECT_THAT(outcome.err, HasSubstr("\"\\x1b[31mred\\x07\" is no INT64"));
+  EXPECT_EQ(outcome.err.find_first_of("\x1b\x07"), std::string::npos);
 }
 
 TEST_F(CommandLineTest, TheDaemonsErrorsKeepMessageAndMapToExitCodes) {

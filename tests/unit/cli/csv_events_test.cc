@@ -222,6 +222,7 @@ TEST(CsvEventReaderTest, NamesWhatIsWrongWithTheHeader) {
   EXPECT_THAT(FirstError("event_time,user_id,price:string\n"),
               refused("declared FLOAT64"));
   EXPECT_THAT(FirstError("event_time,user_id,price:float64\n"), IsOk());
+  EXPECT_THAT(FirstError("event_time,user_id:INT64,price:Float64\n"), IsOk());
   EXPECT_THAT(FirstError("event_time,user_id,code,my session,\n"),
               refused("no column code, my session, #5 (it has: user_id, item"));
   EXPECT_THAT(FirstError("event_time,user_id,code,my session,\n"),

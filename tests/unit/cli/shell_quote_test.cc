@@ -13,6 +13,8 @@ TEST(ShellQuoteTest, QuotesWhatAShellWouldChange) {
   EXPECT_EQ(ShellQuote("#1"), "'#1'");
   EXPECT_EQ(ShellQuote("it's"), "'it'\\''s'");
   EXPECT_EQ(ShellQuote("$HOME *"), "'$HOME *'");
+  EXPECT_EQ(ShellQuote("\t"), "$'\\t'");
+  EXPECT_EQ(ShellQuote("a\x1b'\xc3\xa9"), "$'a\\033\\'\xc3\xa9'");
 }
 
 }  // namespace
