@@ -108,11 +108,12 @@ enum class Health { kUnknown = 0, kServing = 1, kNotServing = 2 };
 // Thread-safety: every method from any thread.
 //
 // Errors: a status of the daemon arrives with its code and message; binary
-// error details, where sent, are its payload "grpc-status-details-bin". From
-// the connection itself: UNAVAILABLE (not reached, or broken), which names the
-// target; DEADLINE_EXCEEDED; RESOURCE_EXHAUSTED (outstanding_max); CANCELLED
-// (the client is being destroyed). Nothing is retried: a query's time is short,
-// and events are safe to send again only with a producer.
+// error details, where sent, are its payload "grpc-status-details-bin", and
+// what it says of when to come again is its payload "grpc-retry-pushback-ms".
+// From the connection itself: UNAVAILABLE (not reached, or broken), which names
+// the target; DEADLINE_EXCEEDED; RESOURCE_EXHAUSTED (outstanding_max);
+// CANCELLED (the client is being destroyed). Nothing is retried: a query's time
+// is short, and events are safe to send again only with a producer.
 //
 // Callbacks run exactly once, on a completion thread, or on the calling thread
 // before the call returns where it was refused. They must not block for long:

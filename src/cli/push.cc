@@ -22,10 +22,12 @@
 #include "base/duration_text.h"
 #include "base/status_macros.h"
 #include "base/time_text.h"
+#include "base/waker.h"
 #include "cli/csv_events.h"
 #include "cli/push_tally.h"
 #include "cli/schema.h"
 #include "cli/shell_quote.h"
+#include "client/raw_client.h"
 #include "csv/input.h"
 #include "freshline/v1/feature_store.pb.h"
 
@@ -35,6 +37,8 @@ namespace {
 // What a request holds besides its events: names, lengths, the producer.
 constexpr size_t kRequestBytesBeside = 64 << 10;
 constexpr size_t kRequestBytesMin = 1 << 10;
+// How long a request is sent again that the daemon has no room for.
+constexpr base::Duration kComeAgainMax = std::chrono::seconds(10);
 
 absl::StatusOr<char> ParseDelimiter(const std::string& text) {
   if (text.empty()) return '\0';
@@ -74,6 +78,9 @@ std::optional<size_t> RowNamed(absl::string_view message) {
   return std::nullopt;
 }
 
+// How the daemon refuses while it ends.
+constexpr char kDraining[] = "the server is draining";
+
 // Whether it is the request that was too large, by gRPC's words or the
 // daemon's.
 bool TooLarge(const absl::Status& status) {
@@ -82,6 +89,46 @@ bool TooLarge(const absl::Status& status) {
     if (absl::StrContains(status.message(), words)) return true;
   }
   return false;
+}
+
+// What a file holds is wrong, or no argument would make it right.
+absl::Status WrongContent(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kInvalidArgument
+             ? absl::DataLossError(status.message())
+             : status;
+}
+
+// The time after which the daemon wants a refused request again; nullopt where
+// it does not say, or has not refused it for want of room.
+std::optional<base::Duration> ComeAgainAfter(const absl::Status& status) {
+  if (status.code() != absl::StatusCode::kResourceExhausted) {
+    return std::nullopt;
+  }
+  const auto payload = status.GetPayload(client::kRetryPushbackPayload);
+  uint32_t ms = 0;  // where it is negative, it means never
+  if (!payload.has_value() || !absl::SimpleAtoi(std::string(*payload), &ms)) {
+    return std::nullopt;
+  }
+  return std::max<base::Duration>(std::chrono::milliseconds(ms),
+                                  std::chrono::milliseconds(1));
+}
+
+// Sends, and again where the daemon says when to come again: nothing of a
+// request so refused was applied.
+absl::StatusOr<PushAnswer> SendHeeding(Client& client,
+                                       absl::Span<const EventRows> batches) {
+  const base::Clock& clock = base::Clock::Real();
+  const base::MonoTime give_up = clock.Now() + kComeAgainMax;
+  base::EventFdWaker pause(clock);
+  while (true) {
+    absl::StatusOr<PushAnswer> answer = client.PushEvents(batches);
+    if (answer.ok()) return answer;
+    const auto after = ComeAgainAfter(answer.status());
+    if (!after.has_value()) return answer;
+    const base::MonoTime next = clock.Now() + *after;
+    if (next > give_up) return answer;
+    while (clock.Now() < next) pause.WaitUntil(next);
+  }
 }
 
 // A file of events on its way to the daemon.
@@ -103,7 +150,7 @@ class CsvPush {
                                OpenInput(flags_.csv_path, in_));
     auto reader = CsvEventReader::Open(options, *source, *input);
     packed_ = input->packed();
-    if (!reader.ok()) return InFile(reader.status());
+    if (!reader.ok()) return InFile(WrongContent(reader.status()));
     if (!(*reader)->absent().empty()) {
       err_ << "freshline: the file has no column "
            << absl::StrJoin((*reader)->absent(), ", ")
@@ -174,7 +221,7 @@ class CsvPush {
     CsvEventOptions all = *options;
     all.from_line = 0;
     auto reader = CsvEventReader::Open(all, source, *input);
-    if (!reader.ok()) return InFile(reader.status());
+    if (!reader.ok()) return InFile(WrongContent(reader.status()));
     const auto newest = (*reader)->NewestTime();
     if (!newest.ok()) return InFile(newest.status());
     if (!newest->has_value()) return absl::OkStatus();
@@ -190,8 +237,9 @@ class CsvPush {
       if (!batch.ok()) return Stopped(batch.status(), reader.next_line());
       if (!batch->has_value()) return AtEnd(reader);
       CsvBatch& events = **batch;
+      const EventRows rows(std::move(events.events));
       const absl::StatusOr<PushAnswer> answer =
-          client_.PushEvents(EventRows(std::move(events.events)));
+          SendHeeding(client_, absl::MakeConstSpan(&rows, 1));
       if (!answer.ok()) return Refused(answer.status(), events.lines);
       tally_.Add(*answer, events.lines);
       progress.Tell(tally_);
@@ -201,8 +249,8 @@ class CsvPush {
   absl::Status AtEnd(const CsvEventReader& reader) const {
     if (tally_.total() > 0) return absl::OkStatus();
     if (flags_.from_line == 0) {
-      err_ << "freshline: " << Name() << " holds no event\n";
-      return absl::OkStatus();
+      return absl::FailedPreconditionError(
+          absl::StrCat(Name(), " holds no event"));
     }
     return absl::InvalidArgumentError(
         absl::StrCat(Name(), ": no record begins at or behind --from-line ",
@@ -227,15 +275,20 @@ class CsvPush {
                           flags_.batch_events, ")");
     } else if (const auto row = RowNamed(message);
                row.has_value() && *row < lines.size()) {
-      // The row of a request tells nothing where the line stands.
+      // The row of a request tells nothing where the line stands; what stands
+      // on it is wrong, not how it was sent.
+      code = WrongContent(status).code();
       text = absl::StrCat(
           "line ", lines[*row], ": ",
           absl::StrReplaceAll(message, {{absl::StrCat(", row ", *row), ""}}));
     } else {
       text = absl::StrCat(range, ": ", message);
     }
-    if (code == absl::StatusCode::kUnavailable ||
-        code == absl::StatusCode::kDeadlineExceeded) {
+    if (code == absl::StatusCode::kUnavailable &&
+        absl::StrContains(message, kDraining)) {
+      absl::StrAppend(&text, "; none of them was applied");
+    } else if (code == absl::StatusCode::kUnavailable ||
+               code == absl::StatusCode::kDeadlineExceeded) {
       absl::StrAppend(&text, "; whether they were applied is not known",
                       flags_.producer.empty()
                           ? ", and without --producer pushing them again may "
@@ -329,9 +382,11 @@ absl::Status PushJson(Client& client, const std::string& path, std::istream& in,
     batches.emplace_back(std::move(batch));
   }
   FRESHLINE_ASSIGN_OR_RETURN(const PushAnswer answer,
-                             client.PushEvents(batches));
+                             SendHeeding(client, batches));
   tally->Add(answer, {});
-  return absl::OkStatus();
+  if (tally->total() > 0) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(path == "-" ? "standard input" : path, " holds no event"));
 }
 
 // After a push that went to its end: whether anything came of it.

@@ -38,10 +38,13 @@ struct PushFlags {
 // not accepted and why.
 //
 // Requests are as large as --batch says and no larger than the daemon takes.
-// Returns: the client's errors; DATA_LOSS where the file is wrong;
-// INVALID_ARGUMENT where the arguments or its header are; FAILED_PRECONDITION
-// where no event was accepted, with what to do about it. Errors name file and
-// line, what was applied before, and the command that goes on from there.
+// One that the daemon has no room for is sent again when the daemon says, for
+// ten seconds at most.
+// Returns: the client's errors; DATA_LOSS where the file is wrong, its header
+// too, by itself or by the daemon's word; INVALID_ARGUMENT where the arguments
+// are; FAILED_PRECONDITION where the file holds no event or none was accepted,
+// with what to do about it. Errors name file and line, what was applied before,
+// and the command that goes on from there.
 absl::Status Push(Client& client, const PushFlags& flags, std::istream& in,
                   std::ostream& out, std::ostream& err);
 

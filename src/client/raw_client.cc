@@ -36,7 +36,8 @@ const std::string& Path(Method method) {
 }
 
 // The one translation from gRPC's status; the codes are the same numbers.
-absl::Status FromGrpc(const grpc::Status& status, const std::string& target) {
+absl::Status FromGrpc(const grpc::Status& status, const std::string& target,
+                      const grpc::ClientContext& context) {
   if (status.ok()) return absl::OkStatus();
   const auto code = static_cast<absl::StatusCode>(status.error_code());
   std::string message = status.error_message();
@@ -47,6 +48,13 @@ absl::Status FromGrpc(const grpc::Status& status, const std::string& target) {
   if (!status.error_details().empty()) {
     result.SetPayload("grpc-status-details-bin",
                       absl::Cord(status.error_details()));
+  }
+  const auto& trailing = context.GetServerTrailingMetadata();
+  const auto pushback = trailing.find(kRetryPushbackPayload);
+  if (pushback != trailing.end()) {
+    result.SetPayload(kRetryPushbackPayload,
+                      absl::Cord(absl::string_view(pushback->second.data(),
+                                                   pushback->second.size())));
   }
   return result;
 }
@@ -304,7 +312,7 @@ void RawClient::Finish(Poller& poller, Call* finished) {
   const base::MonoTime received = base::Clock::Real().Now();
   std::unique_ptr<Call> call(finished);
   poller.Unlink(call.get());
-  absl::Status status = FromGrpc(call->status, *poller.target);
+  absl::Status status = FromGrpc(call->status, *poller.target, call->context);
   grpc::Slice slice;
   if (status.ok() && call->answer.Valid() &&
       !call->answer.TrySingleSlice(&slice).ok() &&

@@ -26,6 +26,10 @@ enum class Method {
   kCheckHealth
 };
 
+// Payload of an error: the milliseconds after which the daemon wants the
+// request again, as its trailing metadata says them, in decimal.
+inline constexpr char kRetryPushbackPayload[] = "grpc-retry-pushback-ms";
+
 struct RawOptions {
   std::string target;
   int channels = 1;

@@ -38,12 +38,16 @@ class FeatureStoreService final : public v1::FeatureStore::Service {
     return ToGrpc(answers_.get_features(*request, response),
                   answers_.error_details);
   }
-  grpc::Status PushEvents(grpc::ServerContext*,
+  grpc::Status PushEvents(grpc::ServerContext* context,
                           const v1::PushEventsRequest* request,
                           v1::PushEventsResponse* response) override {
     if (!answers_.push_events) return Unset();
-    return ToGrpc(answers_.push_events(*request, response),
-                  answers_.error_details);
+    const absl::Status status = answers_.push_events(*request, response);
+    if (!status.ok() && !answers_.pushback_ms.empty()) {
+      context->AddTrailingMetadata("grpc-retry-pushback-ms",
+                                   answers_.pushback_ms);
+    }
+    return ToGrpc(status, answers_.error_details);
   }
   grpc::Status ReportOutcome(grpc::ServerContext*,
                              const v1::ReportOutcomeRequest* request,

@@ -31,6 +31,8 @@ class FakeFeatureStore {
     // Whether `service` is serving; NOT_FOUND ends the call with it.
     std::function<absl::StatusCode(const std::string& service, bool* serving)>
         check_health = {};
+    // Trailing metadata "grpc-retry-pushback-ms" of every error of PushEvents.
+    std::string pushback_ms = {};
     // Binary error details sent with every error.
     std::string error_details = {};
   };

@@ -21,6 +21,7 @@ namespace {
 using test::FakeFeatureStore;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 struct Outcome {
   int code;
@@ -307,7 +308,7 @@ TEST_F(CommandLineTest, ARefusalOfTheDaemonIsToldByTheLineOfTheFile) {
   };
   Outcome outcome = push(absl::InvalidArgumentError(
       "batches[0]: column \"user_id\", row 1: the reason"));
-  EXPECT_EQ(outcome.code, kExitUsage);
+  EXPECT_EQ(outcome.code, kExitData);
   EXPECT_THAT(
       outcome.err,
       HasSubstr("standard input: line 3: column \"user_id\": the reason. "
@@ -328,6 +329,10 @@ TEST_F(CommandLineTest, ARefusalOfTheDaemonIsToldByTheLineOfTheFile) {
   EXPECT_EQ(outcome.code, kExitUnavailable);
   EXPECT_THAT(outcome.err, HasSubstr("lines 2 to 4: "));
   EXPECT_THAT(outcome.err, HasSubstr("is not known"));
+  outcome = push(absl::UnavailableError("the server is draining"));
+  EXPECT_EQ(outcome.code, kExitUnavailable);
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("none of them was applied"),
+                                 Not(HasSubstr("is not known"))));
 }
 
 TEST_F(CommandLineTest, APushThatAppliesNothingFails) {
@@ -345,9 +350,78 @@ TEST_F(CommandLineTest, AFileWithoutRowsIsToldSo) {
   const Outcome outcome =
       Execute({"push", Target(), "--source", "clicks", "--csv", "-"},
               "event_time,user_id\n");
-  EXPECT_EQ(outcome.code, kExitOk);
+  EXPECT_EQ(outcome.code, kExitData);
   EXPECT_EQ(outcome.out, "pushed 0 events\n");
   EXPECT_THAT(outcome.err, HasSubstr("standard input holds no event"));
+  for (const char* json : {"{}", "{\"batches\": []}",
+                           "{\"batches\": [{\"source\": \"clicks\"}]}"}) {
+    const Outcome of_json =
+        Execute({"push", Target(), "--json-file", "-"}, json);
+    EXPECT_EQ(of_json.code, kExitData) << json;
+    EXPECT_THAT(of_json.err, HasSubstr("standard input holds no event"));
+  }
+}
+
+TEST_F(CommandLineTest, WhatIsWrongWithinAFileIsNoWrongUse) {
+  for (const auto& [content, part] :
+       {std::pair(std::string("\xff\xfe"
+                              "e\0",
+                              4),
+                  "iconv"),
+        std::pair(std::string(), "empty"),
+        std::pair(std::string("event_time,user_id,user_id\n"), "two columns"),
+        std::pair(std::string("user_id\n"), "event_time"),
+        std::pair(std::string("event_time,user_id,x\n"), "--ignore x")}) {
+    const Outcome outcome = Execute(
+        {"push", Target(), "--source", "clicks", "--csv", "-"}, content);
+    EXPECT_EQ(outcome.code, kExitData) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr(part));
+  }
+}
+
+TEST_F(CommandLineTest, PushComesAgainWhenTheDaemonSays) {
+  const auto push = [](const std::string& pushback, absl::Status error,
+                       int refusals, int* calls) {
+    std::atomic<int> asked{0};
+    FakeFeatureStore store(
+        {.push_events =
+             [&](const v1::PushEventsRequest& request,
+                 v1::PushEventsResponse* response) {
+               if (asked++ < refusals) return error;
+               v1::EventResults& results = *response->add_results();
+               for (int64_t time : request.batches(0).event_time_us()) {
+                 results.add_ingest_sequence(static_cast<uint64_t>(time));
+               }
+               return absl::OkStatus();
+             },
+         .get_schema =
+             [](v1::GetSchemaResponse* response) {
+               *response = ShopSchema();
+               return absl::OkStatus();
+             },
+         .pushback_ms = pushback});
+    const Outcome outcome = Execute({"push", "--target", store.target(),
+                                     "--source", "clicks", "--csv", "-"},
+                                    kThreeClicks);
+    *calls = asked;
+    return outcome;
+  };
+  const absl::Status full = absl::ResourceExhaustedError("no room");
+  int calls = 0;
+  Outcome outcome = push("1", full, 3, &calls);
+  EXPECT_EQ(outcome.code, kExitOk) << outcome.err;
+  EXPECT_EQ(calls, 4);
+  // Without a word of the daemon, against its word, beyond every patience, and
+  // where it is not known what was applied: once.
+  for (const char* pushback : {"", "-1", "60000", "soon"}) {
+    outcome = push(pushback, full, 1, &calls);
+    EXPECT_EQ(outcome.code, kExitUnavailable) << pushback;
+    EXPECT_THAT(outcome.err, HasSubstr("no room"));
+    EXPECT_EQ(calls, 1) << pushback;
+  }
+  outcome = push("1", absl::UnavailableError("gone"), 1, &calls);
+  EXPECT_EQ(outcome.code, kExitUnavailable);
+  EXPECT_EQ(calls, 1);
 }
 
 TEST_F(CommandLineTest, PushShiftsTimes) {
