@@ -59,13 +59,21 @@ struct TrainFlags {
   std::string until;
 };
 
+absl::StatusOr<int64_t> TimeOf(absl::string_view flag,
+                               const std::string& text) {
+  const absl::StatusOr<int64_t> time = base::ParseTime(text);
+  if (time.ok()) return *time;
+  return absl::InvalidArgumentError(
+      absl::StrCat(flag, ": ", time.status().message()));
+}
+
 absl::Status Train(TrainFlags flags) {
   TrainOptions& o = flags.options;
   if (!flags.since.empty()) {
-    FRESHLINE_ASSIGN_OR_RETURN(o.since_us, base::ParseTime(flags.since));
+    FRESHLINE_ASSIGN_OR_RETURN(o.since_us, TimeOf("--since", flags.since));
   }
   if (!flags.until.empty()) {
-    FRESHLINE_ASSIGN_OR_RETURN(o.until_us, base::ParseTime(flags.until));
+    FRESHLINE_ASSIGN_OR_RETURN(o.until_us, TimeOf("--until", flags.until));
   } else {
     FRESHLINE_ASSIGN_OR_RETURN(
         const TraceWindow window,

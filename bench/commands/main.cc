@@ -96,7 +96,8 @@ int Main(int argc, char** argv) {
   if (!status.ok()) {
     const std::string message(status.message());
     std::cerr << "freshline-bench: " << message << Where(app, message) << "\n";
-    return 1;
+    // What is wrong with an argument begins with it.
+    return absl::StartsWith(message, "--") ? kUsage : 1;
   }
   return 0;
 }
