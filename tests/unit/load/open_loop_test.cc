@@ -310,12 +310,12 @@ TEST(OpenLoopRunnerTest, EmptyTraceEndsAtOnce) {
 }
 
 TEST(OpenLoopRunnerTest, RefusesWhatCannotWork) {
-  EXPECT_THAT(OpenLoopRunner::Create({.target = "x", .slo = milliseconds(0)}),
+  EXPECT_THAT(OpenLoopRunner::Create({.target = "x:1", .slo = milliseconds(0)}),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("slo")));
-  EXPECT_THAT(OpenLoopRunner::Create({.target = "x", .served_max = 1001}),
+  EXPECT_THAT(OpenLoopRunner::Create({.target = "x:1", .served_max = 1001}),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("1001")));
   EXPECT_THAT(
-      OpenLoopRunner::Create({.target = "x", .channels = 0}),
+      OpenLoopRunner::Create({.target = "x:1", .channels = 0}),
       StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("channels")));
 }
 
