@@ -420,7 +420,7 @@ void Dispatcher::StartJob(const Action& action) {
     row.holds_until_us = table::kHoldsForEver;
     row.as_of = {rooms_.table->newest_sequence(), now_us};
     rooms_.table->Read(rows[i].key, [&](const table::KeyView& key) {
-      const table::EventView events = key.events(source);
+      const table::EventView events = key.events(source, now_us);
       row.events.CopyNewest(events, job.function->events_needed());
       row.window_time_us = key.window_time_us(source, now_us);
       row.holds_until_us = HoldsUntil(

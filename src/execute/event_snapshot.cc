@@ -15,6 +15,7 @@ void EventSnapshot::CopyNewest(const EventView& events, uint32_t events_max) {
   size_ = n;
   truncated_ = events.truncated;
   dropped_to_us_ = events.dropped_to_us;
+  retention_us_ = events.retention_us;
   if (from > 0) {
     // What the copy leaves out is out of reach of the function as well.
     truncated_ = true;
@@ -56,11 +57,12 @@ void EventSnapshot::Clear() {
   size_ = 0;
   truncated_ = false;
   dropped_to_us_ = 0;
+  retention_us_ = table::kHoldsForEver;
 }
 
 EventView EventSnapshot::View() const {
   return {size_,      event_time_us_.data(), sequence_.data(), column_views_,
-          truncated_, dropped_to_us_};
+          truncated_, dropped_to_us_,        retention_us_};
 }
 
 }  // namespace freshline::execute

@@ -34,6 +34,7 @@ class EventSnapshot {
   size_t size_ = 0;
   bool truncated_ = false;
   base::UnixMicros dropped_to_us_ = 0;
+  base::UnixMicros retention_us_ = table::kHoldsForEver;
   std::vector<base::UnixMicros> event_time_us_;
   std::vector<base::Seq> sequence_;
   std::vector<Column> columns_;

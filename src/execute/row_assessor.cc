@@ -54,7 +54,7 @@ Assessment Assess(const registry::FeatureGroup& group,
   result.gain = metric.Gain({result.signals.pending, result.signals.seen,
                              AgeOf(row, now_us), WaitOf(result.signals, now_us),
                              result.signals.regret});
-  const table::EventView events = key.events(group.source);
+  const table::EventView events = key.events(group.source, now_us);
   result.shape = function.Shape(
       {events, key.window_time_us(group.source, now_us)}, scratch);
   return result;

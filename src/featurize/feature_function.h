@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -45,11 +47,16 @@ class FeatureFunction {
   virtual base::JobShape Shape(const Input& input, Scratch* scratch) const = 0;
 
   // When time alone changes what Compute() makes of this input, as far as its
-  // events tell: the first of them leaves a time window. May be early, never
-  // late; kHoldsForEver for functions without time windows. Well below a
-  // microsecond.
-  virtual base::UnixMicros HoldsUntil(const Input& /*input*/) const {
-    return table::kHoldsForEver;
+  // events tell: the first of them leaves a time window, or is ended by the
+  // retention (EventView::EndOf). May be early, never late; kHoldsForEver where
+  // no event is left that could leave. Well below a microsecond.
+  // This one is for functions without time windows: the oldest of the events
+  // that they look at ends.
+  virtual base::UnixMicros HoldsUntil(const Input& input) const {
+    const table::EventView& events = input.events;
+    const size_t used = std::min<size_t>(events.size, events_needed());
+    if (used == 0) return table::kHoldsForEver;
+    return events.EndOf(events.event_time_us[events.size - used]);
   }
 
   // Cheap enough to run while answering, whatever the key holds.

@@ -117,7 +117,7 @@ RowMaker::Inline RowMaker::Afford(Duration cost, MonoTime until,
 RowMaker::Inline RowMaker::TryInline(const Row& r) const {
   const FeatureGroup& group = r.group;
   if (group.placement == registry::Placement::kScheduled) return Inline::kNot;
-  const table::EventView events = r.key.events(group.source);
+  const table::EventView events = r.key.events(group.source, r.wanted.now_us);
   const Duration cost = rooms_.full.costs->Predict(group.id, events.size);
   const bool made_anew = IsMadeAnew(group);
   const bool always =
@@ -166,7 +166,7 @@ RowMaker::Inline RowMaker::TryApproximate(const Row& r) const {
   const InlineComputer& computer = *rooms_.approximate;
   const FeatureGroup& group = r.group;
   if (computer.of(group.id) == nullptr) return Inline::kNot;
-  const table::EventView events = r.key.events(group.source);
+  const table::EventView events = r.key.events(group.source, r.wanted.now_us);
   const Duration cost = computer.costs->Predict(group.id, events.size);
   if (cost > options_.inline_cost_max) return Inline::kNot;
   const Inline afford = Afford(cost, r.made->limits.by_cost_until, r.made);
@@ -187,7 +187,7 @@ RowMaker::Inline RowMaker::TryApproximate(const Row& r) const {
        {rooms_.table->newest_sequence(), r.wanted.now_us},
        r.signals.pending,
        false,
-       table::kHoldsForEver});
+       execute::HoldsUntil(*computer.of(group.id), input, r.wanted.now_us)});
   return Inline::kDone;
 }
 

@@ -269,47 +269,63 @@ void EventBuffer::Shrink() {
   }
 }
 
-EventView EventBuffer::View(std::span<ColumnView> columns) const {
+uint32_t EventBuffer::CountBy(UnixMicros time_us) const {
+  if (size_ == 0 || times(block_)[begin_] > time_us) return 0;
+  const UnixMicros* const first = times(block_) + begin_;
+  return static_cast<uint32_t>(std::upper_bound(first, first + size_, time_us) -
+                               first);
+}
+
+EventView EventBuffer::View(std::span<ColumnView> columns,
+                            UnixMicros cutoff_us) const {
   FRESHLINE_DCHECK(columns.size() == schema_->types.size());
-  if (size_ == 0) {
+  const uint32_t expired = CountBy(cutoff_us);
+  EventView view;
+  view.size = size_ - expired;
+  view.columns = columns;
+  view.retention_us = schema_->retention_us;
+  if (truncated_ && dropped_to_us_ > cutoff_us) {
+    view.truncated = true;
+    view.dropped_to_us = dropped_to_us_;
+  }
+  if (view.empty()) {
     for (size_t c = 0; c < columns.size(); ++c) {
       columns[c] = {};
       columns[c].type = schema_->types[c];
     }
-    return {0, nullptr, nullptr, columns, truncated_, dropped_to_us_};
+    return view;
   }
+  const uint32_t begin = begin_ + expired;
   for (size_t c = 0; c < columns.size(); ++c) {
-    ColumnView view;
-    view.type = schema_->types[c];
-    const std::byte* cells = column(block_, c);
-    if (view.type == Scalar::kString) {
-      view.strings = strings(block_, c) + begin_;
-    } else if (view.type == Scalar::kFloat64) {
-      view.doubles = reinterpret_cast<const double*>(cells) + begin_;
+    ColumnView cells;
+    cells.type = schema_->types[c];
+    const std::byte* const stored = column(block_, c);
+    if (cells.type == Scalar::kString) {
+      cells.strings = strings(block_, c) + begin;
+    } else if (cells.type == Scalar::kFloat64) {
+      cells.doubles = reinterpret_cast<const double*>(stored) + begin;
     } else {
-      view.ints = reinterpret_cast<const int64_t*>(cells) + begin_;
+      cells.ints = reinterpret_cast<const int64_t*>(stored) + begin;
     }
-    if (null_counts(block_)[c] > 0) view.nulls = nulls(block_, c) + begin_;
-    columns[c] = view;
+    if (null_counts(block_)[c] > 0) cells.nulls = nulls(block_, c) + begin;
+    columns[c] = cells;
   }
-  return {
-      size_,      times(block_) + begin_, sequences(block_) + begin_, columns,
-      truncated_, dropped_to_us_};
+  view.event_time_us = times(block_) + begin;
+  view.sequence = sequences(block_) + begin;
+  return view;
 }
 
 UnixMicros EventBuffer::WindowTime(UnixMicros now_us) const {
-  if (size_ == 0) return now_us;
+  const uint32_t expired = CountBy(now_us - schema_->retention_us);
+  if (expired == size_) return now_us;
   const UnixMicros* const stored = times(block_) + begin_;
-  return stored[0] > now_us ? stored[size_ - 1] : now_us;
+  return stored[expired] > now_us ? stored[size_ - 1] : now_us;
 }
 
 UnixMicros EventBuffer::NewestBy(UnixMicros now_us) const {
   if (newest_time_us_ <= now_us) return newest_time_us_;
-  if (size_ == 0) return kNever;
-  const UnixMicros* const first = times(block_) + begin_;
-  const UnixMicros* const ahead =
-      std::upper_bound(first, first + size_, now_us);
-  return ahead == first ? kNever : ahead[-1];
+  const uint32_t not_ahead = CountBy(now_us);
+  return not_ahead == 0 ? kNever : times(block_)[begin_ + not_ahead - 1];
 }
 
 uint32_t EventBuffer::CountAfter(Seq sequence) const {

@@ -64,8 +64,10 @@ class EventBuffer {
   void Shrink();
 
   // Fills `columns` and returns a view of it and of this, valid until the next
-  // change of either. REQUIRES: columns.size() == types.size().
-  EventView View(std::span<ColumnView> columns) const;
+  // change of either: as it were after Trim(cutoff_us), which changes nothing
+  // here. REQUIRES: columns.size() == types.size().
+  EventView View(std::span<ColumnView> columns,
+                 base::UnixMicros cutoff_us = kNever) const;
 
   uint32_t size() const { return size_; }
   size_t bytes() const { return BlockBytes(block_.capacity) + string_bytes_; }
@@ -73,10 +75,10 @@ class EventBuffer {
   size_t MeasureBytes() const;
 
   // The t at which the windows (t - w, ...] of these events stand: now_us; but
-  // the newest event time where every stored event is ahead of now_us, since
-  // then the clocks of the event's sender and of this machine disagree, and
-  // nothing else is known of time. So no single event from a fast clock moves
-  // the windows of others.
+  // the newest event time where every stored event within the retention is
+  // ahead of now_us, since then the clocks of the event's sender and of this
+  // machine disagree, and nothing else is known of time. So no single event
+  // from a fast clock moves the windows of others.
   base::UnixMicros WindowTime(base::UnixMicros now_us) const;
 
   // The time that lateness counts from: of the newest event ever inserted that
@@ -119,6 +121,8 @@ class EventBuffer {
 
   Block MakeBlock(uint32_t capacity) const;
   void FreeBlock();
+  // Stored events with time <= time_us; they are the first ones.
+  uint32_t CountBy(base::UnixMicros time_us) const;
   // Moves the events to the front of `to`, another block or this one.
   void MoveEvents(const Block& to);
   void Reallocate(uint32_t capacity);

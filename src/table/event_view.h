@@ -40,8 +40,15 @@ struct EventView {
   // window that reaches before the first event is TRUNCATED.
   bool truncated = false;
   base::UnixMicros dropped_to_us = 0;  // newest event time so dropped
+  // How long the source keeps an event, from the event's time on.
+  base::UnixMicros retention_us = kHoldsForEver;
 
   bool empty() const { return size == 0; }
+  // When the retention ends an event of this time.
+  base::UnixMicros EndOf(base::UnixMicros time_us) const {
+    return retention_us == kHoldsForEver ? kHoldsForEver
+                                         : time_us + retention_us;
+  }
 };
 
 }  // namespace freshline::table

@@ -195,11 +195,11 @@ class Table::Rep::LockedKey final : public KeyView {
 
   KeyId id() const override { return record_.id(); }
 
+  EventView events(uint32_t source, UnixMicros now_us) const override {
+    return View(source, now_us - schema_.sources[source].events.retention_us);
+  }
   EventView events(uint32_t source) const override {
-    const TableSchema::OfSource& s = schema_.sources[source];
-    if (s.entity != record_.entity()) return {};
-    return record_.events(s).View(
-        columns_.subspan(s.columns_begin, s.events.types.size()));
+    return View(source, EventBuffer::kNever);
   }
 
   StoredRow row(GroupId group) const override {
@@ -224,6 +224,13 @@ class Table::Rep::LockedKey final : public KeyView {
   }
 
  private:
+  EventView View(uint32_t source, UnixMicros cutoff_us) const {
+    const TableSchema::OfSource& s = schema_.sources[source];
+    if (s.entity != record_.entity()) return {};
+    return record_.events(s).View(
+        columns_.subspan(s.columns_begin, s.events.types.size()), cutoff_us);
+  }
+
   const TableSchema& schema_;
   const KeyRecord& record_;
   const std::span<ColumnView> columns_;

@@ -47,7 +47,7 @@ struct StoredRow {
   base::UnixMicros event_time_us = 0;  // newest event seen; 0: none
   base::Fidelity fidelity = base::Fidelity::kFull;
   // From then on the values may be others though no event came: an event has
-  // left a time window.
+  // left a time window, or the retention has ended it.
   base::UnixMicros holds_until_us = kHoldsForEver;
   bool exists() const { return !bytes.empty(); }
 };
@@ -89,8 +89,10 @@ struct TableStats {
 class KeyView {
  public:
   virtual base::KeyId id() const = 0;
-  // Events of one source, index into Revision::sources(); empty where none.
-  // Expired ones may be among them: windows never reach that far.
+  // Events of one source, index into Revision::sources(), that the retention
+  // has not ended by now_us: those that rows are made of. Empty where none.
+  virtual EventView events(uint32_t source, base::UnixMicros now_us) const = 0;
+  // All that are stored, expired ones among them until a sweep comes by.
   virtual EventView events(uint32_t source) const = 0;
   // Of a group of another entity: a row that does not exist.
   virtual StoredRow row(base::GroupId group) const = 0;

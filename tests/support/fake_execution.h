@@ -50,11 +50,11 @@ class CountingFunction final : public featurize::FeatureFunction {
                        featurize::Scratch*) const override;
 
   base::UnixMicros HoldsUntil(const featurize::Input& input) const override {
-    return holds_us == 0 ? table::kHoldsForEver
+    return holds_us == 0 ? FeatureFunction::HoldsUntil(input)
                          : input.window_time_us + holds_us;
   }
 
-  int64_t holds_us = 0;    // how long a row holds; 0: for ever
+  int64_t holds_us = 0;    // how long a row holds; 0: as the retention says
   absl::Status fail_with;  // not OK: returned instead of rows
   std::string throw_with;  // not empty: thrown instead
 

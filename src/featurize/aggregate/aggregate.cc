@@ -41,6 +41,9 @@ class AggregateFunction::MaskScratch final : public Scratch {
 
 namespace {
 
+// NULLs before the newest cells that HoldsUntil() walks over at most.
+constexpr uint32_t kNullsLooked = 32;
+
 UnixMicros ToMicros(base::Duration d) {
   return std::chrono::duration_cast<std::chrono::microseconds>(d).count();
 }
@@ -238,16 +241,19 @@ AggregateFunction::AggregateFunction(registry::FeatureGroup group,
     const UnixMicros over_us = ToMicros(a.over);
     const bool by_count = a.last_events > 0 && a.filters.empty();
     needed = std::max(needed, by_count ? a.last_events : UINT32_MAX);
-    const auto same =
+    auto window =
         std::find_if(windows_.begin(), windows_.end(), [&](const Window& w) {
           return w.over_us == over_us && w.last_events == a.last_events &&
                  SameFilters(w.filters, a.filters);
         });
-    if (same != windows_.end()) {
-      same->features.push_back(i);
-    } else {
-      windows_.push_back({over_us, a.last_events, a.filters, {i}});
+    if (window == windows_.end()) {
+      window = windows_.insert(
+          window,
+          {over_us, a.last_events, a.filters, {}, /*newest_only=*/true});
     }
+    window->features.push_back(i);
+    window->newest_only &=
+        a.fn == Aggregate::Fn::kLast || a.fn == Aggregate::Fn::kLastN;
   }
   events_needed_ = needed;
 }
@@ -296,16 +302,14 @@ AggregateFunction::Selection AggregateFunction::Select(
   // A window that has its count lacks nothing of what was dropped before.
   if (s.mask == nullptr) {
     if (s.end - s.begin >= window.last_events) {
-      s.begin = s.end - window.last_events;
-      s.truncated = false;
+      s.StartAt(s.end - window.last_events, input.events);
     }
     return s;
   }
   uint32_t left = window.last_events;
   ForEachBack(s.begin, s.end, s.mask, nullptr, [&](size_t i) {
     if (--left > 0) return true;
-    s.begin = i;
-    s.truncated = false;
+    s.StartAt(i, input.events);
     return false;
   });
   return s;
@@ -324,19 +328,46 @@ base::JobShape AggregateFunction::Shape(const Input& input, Scratch*) const {
   return {group_.id, static_cast<uint32_t>(longest), 0};
 }
 
+AggregateFunction::Selection AggregateFunction::SelectUsed(
+    const Window& window, const Input& input) const {
+  const EventView& events = input.events;
+  Selection s = SelectTime(window, input);
+  if (!window.filters.empty()) return s;
+  if (window.last_events > 0 && s.end - s.begin >= window.last_events) {
+    s.StartAt(s.end - window.last_events, events);
+  }
+  if (!window.newest_only || s.begin == s.end) return s;
+  size_t oldest = s.end;
+  for (uint32_t feature : window.features) {
+    const Aggregate& a = *group_.features[feature].aggregate;
+    uint32_t left = a.fn == Aggregate::Fn::kLastN ? a.n : 1;
+    const size_t floor =
+        s.end - std::min<size_t>(s.end - s.begin, left + kNullsLooked);
+    const bool all = ForEachBack(
+        floor, s.end, nullptr, events.columns[*a.column].nulls, [&](size_t i) {
+          oldest = std::min(oldest, i);
+          return --left > 0;
+        });
+    if (all) return s;  // not so many, or behind too many NULLs
+  }
+  s.StartAt(oldest, events);
+  return s;
+}
+
 UnixMicros AggregateFunction::HoldsUntil(const Input& input) const {
+  const EventView& events = input.events;
   UnixMicros holds = table::kHoldsForEver;
   for (const Window& window : windows_) {
-    if (window.over_us == 0) continue;
-    const Selection s = SelectTime(window, input);
+    const Selection s = SelectUsed(window, input);
+    const auto leaves = [&](UnixMicros time_us) {
+      return window.over_us > 0 ? time_us + window.over_us
+                                : events.EndOf(time_us);
+    };
     if (s.begin < s.end) {
-      holds =
-          std::min(holds, input.events.event_time_us[s.begin] + window.over_us);
+      holds = std::min(holds, leaves(events.event_time_us[s.begin]));
     }
     // Until then what the cap dropped may have belonged to the window.
-    if (s.truncated) {
-      holds = std::min(holds, input.events.dropped_to_us + window.over_us);
-    }
+    if (s.truncated) holds = std::min(holds, leaves(events.dropped_to_us));
   }
   return holds;
 }

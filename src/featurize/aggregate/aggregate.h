@@ -46,7 +46,8 @@ class AggregateFunction final : public FeatureFunction {
   uint32_t events_needed() const override { return events_needed_; }
   // events: those inside the longest window.
   base::JobShape Shape(const Input& input, Scratch* scratch) const override;
-  // Filters are not looked at: an event that they leave out ends it as well.
+  // A window without a time is as long as the retention. Filters are not looked
+  // at: an event that they leave out ends it as well.
   base::UnixMicros HoldsUntil(const Input& input) const override;
   bool always_inline() const override { return true; }
   std::unique_ptr<Scratch> MakeScratch() const override;
@@ -61,6 +62,7 @@ class AggregateFunction final : public FeatureFunction {
     uint32_t last_events = 0;      // 0: unbounded
     std::vector<registry::Filter> filters;
     std::vector<uint32_t> features;
+    bool newest_only = true;  // every feature is a LAST or LAST_N
   };
   // What one window selects: rows [begin, end) where mask, if any, is 1.
   struct Selection {
@@ -68,11 +70,20 @@ class AggregateFunction final : public FeatureFunction {
     size_t end = 0;
     const uint8_t* mask = nullptr;  // [size of the events]
     bool truncated = false;         // dropped events may have belonged to it
+    // Leaves out the events before row i: of what was dropped, only what is
+    // newer than row i is still missed.
+    void StartAt(size_t i, const table::EventView& events) {
+      begin = i;
+      truncated = truncated && events.dropped_to_us > events.event_time_us[i];
+    }
   };
   class MaskScratch;
 
   // Events inside a window by time alone: rows [begin, end).
   static Selection SelectTime(const Window& window, const Input& input);
+  // Of these the ones that a value was made of, or a few more: filters are not
+  // looked at.
+  Selection SelectUsed(const Window& window, const Input& input) const;
   Selection Select(const Window& window, const Input& input,
                    MaskScratch* scratch) const;
   void ComputeFeature(uint32_t feature, const Selection& selection,

@@ -74,7 +74,11 @@ TEST(EventSnapshotTest, TellsThatOlderEventsWereLeftOut) {
   const Events events(10);
   snapshot.CopyNewest(events.View(), 10);
   EXPECT_FALSE(snapshot.View().truncated);
-  snapshot.CopyNewest(events.View(), 4);
+  EXPECT_EQ(snapshot.View().retention_us, table::kHoldsForEver);
+  table::EventView kept = events.View();
+  kept.retention_us = 500;
+  snapshot.CopyNewest(kept, 4);
+  EXPECT_EQ(snapshot.View().retention_us, 500);
   EXPECT_TRUE(snapshot.View().truncated);
   EXPECT_EQ(snapshot.View().dropped_to_us, 1005);
   snapshot.Clear();

@@ -81,6 +81,19 @@ TEST_F(EmbeddingTest, LooksAtTheLastEventsOnly) {
   EXPECT_EQ(shape.scans, 0U);
 }
 
+TEST_F(EmbeddingTest, HoldsUntilTheRetentionEndsAnEventItLooksAt) {
+  Visit visit;
+  for (uint32_t row = 0; row < 6; ++row) visit.Click(table_->item(row));
+  table::EventView events = visit.View();
+  EXPECT_EQ(function_->HoldsUntil({events, 0}), table::kHoldsForEver);
+  events.retention_us = 100;
+  EXPECT_EQ(function_->HoldsUntil({events, 0}), events.event_time_us[2] + 100);
+  events.size = 3;
+  EXPECT_EQ(function_->HoldsUntil({events, 0}), events.event_time_us[0] + 100);
+  events.size = 0;
+  EXPECT_EQ(function_->HoldsUntil({events, 0}), table::kHoldsForEver);
+}
+
 TEST_F(EmbeddingTest, SkipsWhatHasNoVector) {
   Visit visit;
   visit.Click(table_->item(5)).Click(-1).ClickNothing();

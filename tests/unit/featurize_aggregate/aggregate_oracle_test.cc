@@ -123,9 +123,12 @@ class Oracle {
         rng_.Chance(0.3) ? oldest - static_cast<int64_t>(rng_.Below(5)) : 0;
     view.truncated = dropped != 0;
     view.dropped_to_us = dropped;
+    if (rng_.Chance(0.7)) {
+      view.retention_us = 100 + static_cast<int64_t>(rng_.Below(60));
+    }
     const Computed computed(aggregates, {view, kT});
     ASSERT_TRUE(computed.ok());
-    CheckHolds(aggregates, view, computed);
+    CheckHolds(aggregates, rows, view, computed);
     for (size_t i = 0; i < aggregates.size(); ++i) {
       SCOPED_TRACE(testing::Message() << "feature " << i << " fn "
                                       << static_cast<int>(aggregates[i].fn));
@@ -136,7 +139,8 @@ class Oracle {
  private:
   // Until then, and no event later, time changes nothing.
   void CheckHolds(const std::vector<Aggregate>& aggregates,
-                  const table::EventView& view, const Computed& at_t) {
+                  const std::vector<Row>& rows, const table::EventView& view,
+                  const Computed& at_t) {
     const base::UnixMicros until = at_t.holds_until_us();
     ASSERT_GT(until, kT);
     for (int i = 0; i < 5; ++i) {
@@ -145,7 +149,16 @@ class Oracle {
           i == 0 ? last - 1
                  : kT + static_cast<base::UnixMicros>(
                             rng_.Below(static_cast<uint64_t>(last - kT)));
-      ASSERT_EQ(Computed(aggregates, {view, t}).bytes(), at_t.bytes())
+      const auto ended = [&](base::UnixMicros time_us) {
+        return view.EndOf(time_us) <= t;
+      };
+      std::vector<Row> kept = rows;
+      std::erase_if(kept, [&](const Row& row) { return ended(row.time_us); });
+      const Events events(kept);
+      table::EventView at = events.View();
+      at.truncated = view.truncated && !ended(view.dropped_to_us);
+      at.dropped_to_us = at.truncated ? view.dropped_to_us : 0;
+      ASSERT_EQ(Computed(aggregates, {at, t}).bytes(), at_t.bytes())
           << "at " << t - kT << ", which holds until " << until - kT;
     }
   }

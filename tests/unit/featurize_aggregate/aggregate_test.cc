@@ -68,6 +68,50 @@ TEST(AggregateTest, HoldsUntilTheFirstEventLeavesAWindow) {
             table::kHoldsForEver);
 }
 
+Aggregate LastN(uint32_t n) {
+  Aggregate a = Over(Fn::kLastN, kItem, 0);
+  a.n = n;
+  return a;
+}
+
+// Time alone changes a row whose events the retention ends.
+TEST(AggregateTest, HoldsUntilTheRetentionEndsAnEventItUsed) {
+  const std::vector<Row> rows = {At(kT - 50, 1),
+                                 At(kT - 30, 2),
+                                 At(kT - 9, 3),
+                                 At(kT - 1, 4),
+                                 {.time_us = kT}};
+  const Events events(rows);
+  table::EventView view = events.View();
+  view.retention_us = 100;
+  const auto holds = [&](const std::vector<Aggregate>& aggregates) {
+    return Computed(aggregates, {view, kT}).holds_until_us() - kT;
+  };
+  EXPECT_EQ(holds({Over(Fn::kSum, kItem, 0)}), 50);
+  EXPECT_EQ(holds({Over(Fn::kMax, kItem, 60)}), 10);
+  EXPECT_EQ(holds({Over(Fn::kLast, kItem, 0)}), 99);
+  EXPECT_EQ(holds({LastN(3)}), 70);
+  EXPECT_EQ(holds({LastN(4)}), 50);
+  EXPECT_EQ(holds({LastN(5)}), 50);  // there are only four
+  EXPECT_EQ(holds({LastN(2), Over(Fn::kLast, kItem, 0)}), 91);
+  EXPECT_EQ(holds({LastN(2), Over(Fn::kCount, kItem, 0)}), 50);
+  EXPECT_EQ(holds({Newest(Fn::kCount, {}, 1)}), 100);
+  EXPECT_EQ(holds({Newest(Fn::kCount, {}, 4)}), 70);
+  EXPECT_EQ(holds({Newest(Fn::kCount, {}, 9)}), 50);
+  EXPECT_EQ(holds({Over(Fn::kLast, kAt, 0)}), 50);  // all are NULL
+  Aggregate filtered = LastN(1);
+  filtered.filters = {{kItem, Filter::Op::kGt, {int64_t{0}}}};
+  EXPECT_EQ(holds({filtered}), 50);
+
+  view.truncated = true;  // which stands in the row until it is forgotten
+  view.dropped_to_us = kT - 60;
+  EXPECT_EQ(holds({Over(Fn::kSum, kItem, 0)}), 40);
+  EXPECT_EQ(holds({LastN(4)}), 50);
+  EXPECT_EQ(holds({LastN(5)}), 40);
+  EXPECT_EQ(holds({Newest(Fn::kCount, {}, 5)}), 50);
+  EXPECT_EQ(holds({Newest(Fn::kCount, {}, 6)}), 40);
+}
+
 TEST(AggregateTest, NothingCountsZeroAndElseIsNull) {
   const One count(Over(Fn::kCount, kItem, 10), {});
   EXPECT_EQ(count.status(), ValueStatus::kPresent);

@@ -13,6 +13,8 @@ using std::chrono::milliseconds;
 using ::testing::HasSubstr;
 using ::testing::Optional;
 
+constexpr base::UnixMicros kRetentionUs = int64_t{30} * 86'400 * 1'000'000;
+
 // 100 rows of a predicted 150 us each are more than the caller's thread may do.
 TEST_F(FeatureServerTest, CheapRowsBeyondTheCallersThreadAreFannedOut) {
   const std::vector<int64_t> users = Users(100);
@@ -143,6 +145,30 @@ TEST_F(FeatureServerTest, ARowThatTimeHasChangedIsStale) {
   ASSERT_TRUE(stale.answer.has_value());
   EXPECT_EQ(stale.How(0), Obtained::kRefreshed);
   EXPECT_GT(stale.answer->freshness(0, 0).holds_until_us, until);
+}
+
+// The key lives on through what other sources hold, or until it is swept.
+TEST_F(FeatureServerTest, ARowIsStaleOnceTheRetentionHasEndedItsEvents) {
+  Outcome first;
+  Get({}, &first);
+  dispatcher_->Step();
+  pool_.Finish(0, milliseconds(3));
+  dispatcher_->Step();
+  ASSERT_EQ(first.Int(0), 1);
+  const base::UnixMicros until = first.answer->freshness(0, 0).holds_until_us;
+  EXPECT_LE(until, clock_.WallNowMicros() + kRetentionUs);
+
+  clock_.Advance(microseconds(until - clock_.WallNowMicros()));
+  Outcome later;
+  EXPECT_TRUE(Get({.click = false}, &later).has_value());
+  dispatcher_->Step();
+  ASSERT_TRUE(pool_.running(0));
+  pool_.Finish(0, milliseconds(3));
+  dispatcher_->Step();
+  ASSERT_TRUE(later.answer.has_value());
+  EXPECT_EQ(later.How(0), Obtained::kRefreshed);
+  EXPECT_EQ(later.Int(0), 0);
+  EXPECT_EQ(later.answer->freshness(0, 0).holds_until_us, table::kHoldsForEver);
 }
 
 }  // namespace

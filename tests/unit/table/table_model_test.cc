@@ -41,9 +41,12 @@ struct ModelSource {
   UnixMicros dropped_to_us = 0;
 
   // The t of windows.
-  UnixMicros WindowTime(UnixMicros now_us) const {
-    if (events.empty() || events.front().time_us <= now_us) return now_us;
-    return events.back().time_us;
+  UnixMicros WindowTime(UnixMicros now_us, UnixMicros retention_us) const {
+    for (const ModelEvent& e : events) {
+      if (e.time_us <= now_us - retention_us) continue;
+      return e.time_us <= now_us ? now_us : events.back().time_us;
+    }
+    return now_us;
   }
   // Of the newest event that is not ahead of now.
   std::optional<UnixMicros> NewestBy(UnixMicros now_us) const {
@@ -292,7 +295,8 @@ class TableModel {
       }
       ASSERT_EQ(events.truncated, s.truncated);
       ASSERT_EQ(events.dropped_to_us, s.dropped_to_us);
-      ASSERT_EQ(view.window_time_us(source, now_us_), s.WindowTime(now_us_));
+      ASSERT_EQ(view.window_time_us(source, now_us_),
+                s.WindowTime(now_us_, RetentionUs()));
     }
     for (uint32_t g = 0; g < 4; ++g) {
       const ModelSource& s = key.sources[kSourceOfGroup[g]];

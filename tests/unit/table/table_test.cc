@@ -129,6 +129,47 @@ TEST_F(TableTest, WindowsStandAtNowUnlessEveryEventIsAheadOfIt) {
   });
 }
 
+// Until a sweep comes by, what has expired is stored, and in no row.
+TEST_F(TableTest, RowsAreMadeOfWhatTheRetentionHasNotEnded) {
+  Make({.retention = std::chrono::seconds(100), .events_max = 3});
+  const KeyId key = Click(1, kNow).key;
+  for (int i = 1; i <= 3; ++i) Click(1, kNow + i * kSecond);
+  const auto check = [&](UnixMicros now_us, size_t kept, bool truncated) {
+    SCOPED_TRACE(testing::Message() << "at " << now_us - kNow);
+    table_->Read(key, [&](const KeyView& view) {
+      const EventView events = view.events(0, now_us);
+      ASSERT_EQ(events.size, kept);
+      EXPECT_EQ(events.truncated, truncated);
+      EXPECT_EQ(events.retention_us, 100 * kSecond);
+      EXPECT_EQ(events.columns.size(), 3U);
+      for (size_t i = 0; i < kept; ++i) {
+        const auto nth = static_cast<int64_t>(4 - kept + i);
+        EXPECT_EQ(events.event_time_us[i], kNow + nth * kSecond);
+        EXPECT_EQ(events.sequence[i], static_cast<base::Seq>(nth + 1));
+        EXPECT_EQ(events.columns[0].ints[i], 5);
+        EXPECT_EQ(events.columns[2].strings[i], "acme");
+      }
+      EXPECT_EQ(view.events(0).size, 3U);
+    });
+  };
+  check(kNow + 100 * kSecond - 1, 3, true);
+  check(kNow + 100 * kSecond, 3, false);
+  check(kNow + 101 * kSecond - 1, 3, false);
+  check(kNow + 101 * kSecond, 2, false);
+  check(kNow + 103 * kSecond, 0, false);
+}
+
+TEST_F(TableTest, AnExpiredEventHoldsNoWindow) {
+  Make({.retention = std::chrono::seconds(100)});
+  const KeyId key = Click(1, kNow).key;
+  Click(1, kNow + 200 * kSecond);
+  table_->Read(key, [&](const KeyView& view) {
+    const UnixMicros before = kNow + 100 * kSecond - 1;
+    EXPECT_EQ(view.window_time_us(0, before), before);
+    EXPECT_EQ(view.window_time_us(0, before + 1), kNow + 200 * kSecond);
+  });
+}
+
 // An event of now is late by no clock, whatever another sender's clock says.
 TEST_F(TableTest, OneFastClockMakesNoHonestEventLate) {
   Make({.retention = std::chrono::seconds(100),
