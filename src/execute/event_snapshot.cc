@@ -18,8 +18,9 @@ void EventSnapshot::CopyNewest(const EventView& events, uint32_t events_max) {
   retention_us_ = events.retention_us;
   if (from > 0) {
     // What the copy leaves out is out of reach of the function as well.
+    const base::UnixMicros left_out = events.event_time_us[from - 1];
+    dropped_to_us_ = truncated_ ? std::max(dropped_to_us_, left_out) : left_out;
     truncated_ = true;
-    dropped_to_us_ = events.event_time_us[from - 1];
   }
   event_time_us_.assign(events.event_time_us + from,
                         events.event_time_us + events.size);

@@ -57,10 +57,10 @@ EventBuffer::EventBuffer(EventBuffer&& other) noexcept
       block_(std::exchange(other.block_, {})),
       begin_(other.begin_),
       size_(std::exchange(other.size_, 0)),
-      truncated_(other.truncated_),
       string_bytes_(std::exchange(other.string_bytes_, 0)),
       newest_time_us_(other.newest_time_us_),
       dropped_to_us_(other.dropped_to_us_),
+      dropped_from_us_(other.dropped_from_us_),
       newest_sequence_(other.newest_sequence_),
       accepted_(other.accepted_) {}
 
@@ -145,20 +145,38 @@ void EventBuffer::ReserveOne() {
 }
 
 void EventBuffer::RecordDrop(UnixMicros time_us) {
-  dropped_to_us_ = truncated_ ? std::max(dropped_to_us_, time_us) : time_us;
-  truncated_ = true;
+  dropped_from_us_ =
+      truncated() ? std::min(dropped_from_us_, time_us) : time_us;
+  dropped_to_us_ = std::max(dropped_to_us_, time_us);
 }
 
-void EventBuffer::DropFirst() {
+void EventBuffer::Drop(size_t rank) {
+  const size_t at = begin_ + rank;
   for (size_t c = 0; c < schema_->types.size(); ++c) {
-    null_counts(block_)[c] -= nulls(block_, c)[begin_];
+    null_counts(block_)[c] -= nulls(block_, c)[at];
     if (schema_->types[c] != Scalar::kString) continue;
     std::string dropped;
-    dropped.swap(strings(block_, c)[begin_]);
+    dropped.swap(strings(block_, c)[at]);
     string_bytes_ -= HeapBytes(dropped);
+  }
+  if (rank > 0) {
+    CloseGap(at);
+    --size_;
+    return;
   }
   --size_;
   begin_ = size_ == 0 ? 0 : begin_ + 1;
+}
+
+size_t EventBuffer::RankToDrop(size_t rank, UnixMicros now_us) const {
+  const UnixMicros* const stored = times(block_) + begin_;
+  if (stored[size_ - 1] > now_us) {
+    const Seq* const first = sequences(block_) + begin_;
+    const auto arrived_first =
+        static_cast<size_t>(std::min_element(first, first + size_) - first);
+    if (stored[arrived_first] > now_us) return arrived_first;
+  }
+  return rank == 0 ? size_ : 0;
 }
 
 void EventBuffer::OpenGap(size_t at) {
@@ -174,6 +192,24 @@ void EventBuffer::OpenGap(size_t at) {
       std::string* s = strings(block_, c);
       std::move_backward(s + at, s + end, s + end + 1);
       s[at].clear();
+    } else {
+      move(reinterpret_cast<int64_t*>(column(block_, c)));
+    }
+    move(nulls(block_, c));
+  }
+}
+
+void EventBuffer::CloseGap(size_t at) {
+  const size_t end = begin_ + size_;
+  const auto move = [&](auto* array) {
+    std::memmove(array + at, array + at + 1, (end - at - 1) * sizeof(*array));
+  };
+  move(times(block_));
+  move(sequences(block_));
+  for (size_t c = 0; c < schema_->types.size(); ++c) {
+    if (schema_->types[c] == Scalar::kString) {
+      std::string* s = strings(block_, c);
+      std::move(s + at + 1, s + end, s + at);
     } else {
       move(reinterpret_cast<int64_t*>(column(block_, c)));
     }
@@ -212,7 +248,7 @@ void EventBuffer::SetCell(size_t c, size_t at, const Cell& cell) {
   null_counts(block_)[c] += is_null ? 1 : 0;
 }
 
-void EventBuffer::Insert(const Event& event, Seq sequence) {
+void EventBuffer::Insert(const Event& event, Seq sequence, UnixMicros now_us) {
   FRESHLINE_CHECK(event.cells.size() == schema_->types.size());
   FRESHLINE_DCHECK(sequence > newest_sequence_);
   ++accepted_;
@@ -228,13 +264,11 @@ void EventBuffer::Insert(const Event& event, Seq sequence) {
                                first);
   }
   if (size_ == schema_->events_max) {
-    if (rank == 0) {
-      RecordDrop(time_us);
-      return;
-    }
-    RecordDrop(times(block_)[begin_]);
-    DropFirst();
-    --rank;
+    const size_t drop = RankToDrop(rank, now_us);
+    if (drop == size_) return RecordDrop(time_us);
+    RecordDrop(times(block_)[begin_ + drop]);
+    Drop(drop);
+    if (drop < rank) --rank;
   }
   ReserveOne();
   const size_t at = begin_ + rank;
@@ -248,13 +282,10 @@ void EventBuffer::Insert(const Event& event, Seq sequence) {
 }
 
 size_t EventBuffer::Trim(UnixMicros cutoff_us) {
-  if (truncated_ && dropped_to_us_ <= cutoff_us) {
-    truncated_ = false;
-    dropped_to_us_ = 0;
-  }
+  if (dropped_to_us_ <= cutoff_us) dropped_to_us_ = dropped_from_us_ = kNever;
   size_t dropped = 0;
   while (size_ > 0 && times(block_)[begin_] <= cutoff_us) {
-    DropFirst();
+    Drop(0);
     ++dropped;
   }
   return dropped;
@@ -284,7 +315,7 @@ EventView EventBuffer::View(std::span<ColumnView> columns,
   view.size = size_ - expired;
   view.columns = columns;
   view.retention_us = schema_->retention_us;
-  if (truncated_ && dropped_to_us_ > cutoff_us) {
+  if (truncated() && dropped_to_us_ > cutoff_us) {
     view.truncated = true;
     view.dropped_to_us = dropped_to_us_;
   }
@@ -316,8 +347,10 @@ EventView EventBuffer::View(std::span<ColumnView> columns,
 }
 
 UnixMicros EventBuffer::WindowTime(UnixMicros now_us) const {
-  const uint32_t expired = CountBy(now_us - schema_->retention_us);
+  const UnixMicros cutoff_us = now_us - schema_->retention_us;
+  const uint32_t expired = CountBy(cutoff_us);
   if (expired == size_) return now_us;
+  if (dropped_to_us_ > cutoff_us && dropped_from_us_ <= now_us) return now_us;
   const UnixMicros* const stored = times(block_) + begin_;
   return stored[expired] > now_us ? stored[size_ - 1] : now_us;
 }

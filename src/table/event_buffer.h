@@ -51,10 +51,14 @@ class EventBuffer {
   EventBuffer& operator=(const EventBuffer&) = delete;
 
   // Inserts behind every event of the same or an earlier time. At events_max
-  // the oldest is dropped, which is the new one where it precedes all others.
+  // the oldest is dropped, which is the new one where it precedes all others;
+  // but if the first to have arrived is ahead of now_us, that one goes. So an
+  // event from a fast clock counts as no newer than when it came: it neither
+  // outlives the honest ones that came after it nor keeps a new one out.
   // REQUIRES: `sequence` is above every earlier one; one cell per column, NULL
-  // or of the column's type. Cost: O(log n) and a move of the later events.
-  void Insert(const Event& event, base::Seq sequence);
+  // or of the column's type. Cost: O(log n) and a move of the later events; at
+  // events_max O(n) while the last event is ahead.
+  void Insert(const Event& event, base::Seq sequence, base::UnixMicros now_us);
 
   // Drops the events with time <= cutoff_us, and forgets earlier drops that
   // windows behind the cutoff cannot reach. Returns the number dropped.
@@ -75,10 +79,10 @@ class EventBuffer {
   size_t MeasureBytes() const;
 
   // The t at which the windows (t - w, ...] of these events stand: now_us; but
-  // the newest event time where every stored event within the retention is
-  // ahead of now_us, since then the clocks of the event's sender and of this
-  // machine disagree, and nothing else is known of time. So no single event
-  // from a fast clock moves the windows of others.
+  // the newest event time where every event within the retention is ahead of
+  // now_us, those that the cap dropped included, since then the clocks of the
+  // event's sender and of this machine disagree, and nothing else is known of
+  // time. So no event from a fast clock moves the windows of others.
   base::UnixMicros WindowTime(base::UnixMicros now_us) const;
 
   // The time that lateness counts from: of the newest event ever inserted that
@@ -127,20 +131,28 @@ class EventBuffer {
   void MoveEvents(const Block& to);
   void Reallocate(uint32_t capacity);
   void ReserveOne();
-  void DropFirst();
+  void Drop(size_t rank);
+  // At events_max: which event goes for a new one, which has `rank`; none
+  // (size_): the new one.
+  size_t RankToDrop(size_t rank, base::UnixMicros now_us) const;
+  bool truncated() const { return dropped_to_us_ != kNever; }
   void RecordDrop(base::UnixMicros time_us);
   // Moves the events from `at` on up by one.
   void OpenGap(size_t at);
+  // Moves the events behind `at` down by one, onto it, whose strings are empty.
+  void CloseGap(size_t at);
   void SetCell(size_t c, size_t at, const Cell& cell);
 
   const EventSchema* schema_;
   Block block_;
   uint32_t begin_ = 0;  // events are [begin_, begin_ + size_)
   uint32_t size_ = 0;
-  bool truncated_ = false;
   size_t string_bytes_ = 0;
   base::UnixMicros newest_time_us_ = kNever;
-  base::UnixMicros dropped_to_us_ = 0;
+  // Times of the newest and the oldest event that the cap dropped, as far as
+  // Trim() has not forgotten them; kNever: none.
+  base::UnixMicros dropped_to_us_ = kNever;
+  base::UnixMicros dropped_from_us_ = kNever;
   base::Seq newest_sequence_ = 0;
   uint64_t accepted_ = 0;
 };

@@ -37,7 +37,8 @@ struct EventView {
   const base::Seq* sequence = nullptr;              // [size]
   std::span<const ColumnView> columns;  // as Source::columns, in that order
   // Events were dropped by the cap on events per key, not by retention: a
-  // window that reaches before the first event is TRUNCATED.
+  // window that would hold one of dropped_to_us is TRUNCATED. That may be later
+  // than the first event, since one that is ahead may be dropped before it.
   bool truncated = false;
   base::UnixMicros dropped_to_us = 0;  // newest event time so dropped
   // How long the source keeps an event, from the event's time on.

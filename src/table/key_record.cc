@@ -90,7 +90,7 @@ void KeyRecord::Append(const TableSchema::OfSource& source, const Event& event,
   EventBuffer& events = buffers_[source.place];
   // First, so that the cap drops nothing in the place of what has expired.
   events.Trim(now_us - source.events.retention_us);
-  events.Insert(event, sequence);
+  events.Insert(event, sequence, now_us);
   for (uint32_t place : source.groups) {
     Row& row = rows_[place];
     if (row.pending++ == 0) row.first_pending_us = now_us;

@@ -138,7 +138,8 @@ class Table {
   };
   // Appends one event to a key (canonical bytes of registry/entity_key.h) of
   // the source's entity; makes the key where it is new. An out-of-order event
-  // is inserted in place; beyond events_max the oldest is dropped. Events up to
+  // is inserted in place; beyond events_max the oldest is dropped, or one that
+  // is ahead of now_us and arrived before all others. Events up to
   // now_us - retention are LATE, and trimmed where they are stored; so is one
   // that is older by more than the allowed lateness than the newest of the key
   // and source that is not ahead of now_us.

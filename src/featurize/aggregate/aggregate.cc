@@ -299,7 +299,6 @@ AggregateFunction::Selection AggregateFunction::Select(
     s.mask = mask;
   }
   if (window.last_events == 0) return s;
-  // A window that has its count lacks nothing of what was dropped before.
   if (s.mask == nullptr) {
     if (s.end - s.begin >= window.last_events) {
       s.StartAt(s.end - window.last_events, input.events);
@@ -402,7 +401,7 @@ void AggregateFunction::ComputeFeature(uint32_t feature, const Selection& s,
   const bool is_last =
       a.fn == Aggregate::Fn::kLast || a.fn == Aggregate::Fn::kLastN;
   const ValueStatus status =
-      is_last ? SetLast(feature, s, column, out, scratch, &complete)
+      is_last ? SetLast(feature, s, column, events, out, scratch, &complete)
               : SetNumber(feature, s, column, out);
   if (status == ValueStatus::kNull) {
     SetDefault(feature, out, scratch);
@@ -449,7 +448,8 @@ ValueStatus AggregateFunction::SetNumber(uint32_t feature, const Selection& s,
 }
 
 ValueStatus AggregateFunction::SetLast(uint32_t feature, const Selection& s,
-                                       const ColumnView& column, RowWriter* out,
+                                       const ColumnView& column,
+                                       const EventView& events, RowWriter* out,
                                        MaskScratch* scratch,
                                        bool* complete) const {
   const Aggregate& a = *group_.features[feature].aggregate;
@@ -459,6 +459,7 @@ ValueStatus AggregateFunction::SetLast(uint32_t feature, const Selection& s,
   scratch->doubles.clear();
   scratch->strings.clear();
   size_t found = 0;
+  size_t oldest = s.end;
   size_t bytes = out->bytes();
   const bool all =
       ForEachBack(s.begin, s.end, s.mask, column.nulls, [&](size_t i) {
@@ -474,6 +475,7 @@ ValueStatus AggregateFunction::SetLast(uint32_t feature, const Selection& s,
         } else {
           scratch->ints.push_back(column.ints[i]);
         }
+        oldest = i;
         return ++found < wanted;
       });
   if (!all && found < wanted) {  // the row is full
@@ -482,7 +484,10 @@ ValueStatus AggregateFunction::SetLast(uint32_t feature, const Selection& s,
   } else if (found == 0) {
     return ValueStatus::kNull;
   }
-  if (found == wanted) *complete = true;
+  if (found == wanted) {
+    *complete = !events.truncated ||
+                events.dropped_to_us <= events.event_time_us[oldest];
+  }
   if (column.type == Scalar::kFloat64) {
     is_list ? out->SetFloat64List(feature, scratch->doubles)
             : out->SetFloat64(feature, scratch->doubles[0]);

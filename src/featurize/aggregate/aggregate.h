@@ -93,9 +93,11 @@ class AggregateFunction final : public FeatureFunction {
   registry::ValueStatus SetNumber(uint32_t feature, const Selection& selection,
                                   const table::ColumnView& column,
                                   registry::RowWriter* out) const;
-  // The same for LAST and LAST_N; `*complete`: no older event could change it.
+  // The same for LAST and LAST_N; `*complete`: no dropped event could change
+  // it.
   registry::ValueStatus SetLast(uint32_t feature, const Selection& selection,
                                 const table::ColumnView& column,
+                                const table::EventView& events,
                                 registry::RowWriter* out, MaskScratch* scratch,
                                 bool* complete) const;
   void SetDefault(uint32_t feature, registry::RowWriter* out,

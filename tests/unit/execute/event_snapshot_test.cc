@@ -81,6 +81,10 @@ TEST(EventSnapshotTest, TellsThatOlderEventsWereLeftOut) {
   EXPECT_EQ(snapshot.View().retention_us, 500);
   EXPECT_TRUE(snapshot.View().truncated);
   EXPECT_EQ(snapshot.View().dropped_to_us, 1005);
+  kept.truncated = true;  // one that was ahead of all
+  kept.dropped_to_us = 2000;
+  snapshot.CopyNewest(kept, 4);
+  EXPECT_EQ(snapshot.View().dropped_to_us, 2000);
   snapshot.Clear();
   EXPECT_TRUE(snapshot.View().empty());
   EXPECT_FALSE(snapshot.View().truncated);

@@ -112,6 +112,27 @@ TEST(AggregateTest, HoldsUntilTheRetentionEndsAnEventItUsed) {
   EXPECT_EQ(holds({Newest(Fn::kCount, {}, 6)}), 40);
 }
 
+// The cap may drop an event that is ahead while older ones stay.
+TEST(AggregateTest, LacksWhatWasDroppedThoughItHasItsCount) {
+  const std::vector<Row> rows = {At(kT - 30, 1), At(kT - 9, 2), At(kT + 50, 4)};
+  const Events events(rows);
+  table::EventView view = events.View();
+  view.truncated = true;
+  const auto status = [&](const Aggregate& a, base::UnixMicros dropped_to_us) {
+    view.dropped_to_us = dropped_to_us;
+    return Computed({a}, {view, kT}).row().status(0);
+  };
+  Aggregate filtered = Newest(Fn::kCount, {}, 2);
+  filtered.filters = {{kItem, Filter::Op::kGt, {int64_t{0}}}};
+  for (const Aggregate& two : {Newest(Fn::kCount, {}, 2), filtered, LastN(2)}) {
+    EXPECT_EQ(status(two, kT - 9), ValueStatus::kPresent);
+    EXPECT_EQ(status(two, kT - 8), ValueStatus::kTruncated);
+    EXPECT_EQ(status(two, kT + 90), ValueStatus::kTruncated);
+  }
+  EXPECT_EQ(status(LastN(1), kT + 50), ValueStatus::kPresent);
+  EXPECT_EQ(status(LastN(1), kT + 51), ValueStatus::kTruncated);
+}
+
 TEST(AggregateTest, NothingCountsZeroAndElseIsNull) {
   const One count(Over(Fn::kCount, kItem, 10), {});
   EXPECT_EQ(count.status(), ValueStatus::kPresent);

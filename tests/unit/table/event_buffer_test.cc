@@ -34,7 +34,7 @@ struct Buffer {
       : schema(SourceOf(events_max)), buffer(&schema) {}
 
   void Add(base::UnixMicros time_us, base::Seq seq, std::vector<Cell> cells) {
-    buffer.Insert({time_us, cells}, seq);
+    buffer.Insert({time_us, cells}, seq, now_us);
   }
   // With cells derived from the sequence.
   void Add(base::UnixMicros time_us, base::Seq seq) {
@@ -54,7 +54,12 @@ struct Buffer {
     const EventView v = View();
     return {v.sequence, v.sequence + v.size};
   }
+  std::vector<base::UnixMicros> Times() {
+    const EventView v = View();
+    return {v.event_time_us, v.event_time_us + v.size};
+  }
 
+  base::UnixMicros now_us = 1'000'000'000;  // nothing is ahead of it
   EventSchema schema;
   EventBuffer buffer;
   std::vector<ColumnView> columns;
@@ -139,6 +144,72 @@ TEST(EventBufferTest, DropsALateEventThatPrecedesAllAtTheCap) {
   EXPECT_EQ(b.buffer.accepted(), 3u);
 }
 
+// Five honest events, and five of a fast clock: what is ahead pushes out what
+// came before it, and moves no window.
+TEST(EventBufferTest, EventsAheadMoveNoWindowThoughTheyFillTheBuffer) {
+  Buffer b(3);
+  b.now_us = 100;
+  for (base::Seq s = 1; s <= 3; ++s) b.Add(97 + static_cast<int64_t>(s), s);
+  for (base::Seq s = 4; s <= 6; ++s) b.Add(100 * static_cast<int64_t>(s), s);
+  EXPECT_EQ(b.Sequences(), (std::vector<base::Seq>{4, 5, 6}));
+  EXPECT_TRUE(b.View().truncated);
+  EXPECT_EQ(b.View().dropped_to_us, 100);
+  EXPECT_EQ(b.buffer.WindowTime(100), 100);
+}
+
+TEST(EventBufferTest, AnEventOfNowPushesOutTheFirstOfThoseAheadOfIt) {
+  Buffer b(3);
+  b.now_us = 100;
+  b.Add(400, 1);
+  b.Add(600, 2);
+  b.Add(500, 3);
+  EXPECT_EQ(b.buffer.WindowTime(100), 600);  // every event is ahead
+  b.Add(100, 4);
+  EXPECT_EQ(b.Sequences(), (std::vector<base::Seq>{4, 3, 2}));
+  EXPECT_TRUE(b.View().truncated);
+  EXPECT_EQ(b.View().dropped_to_us, 400);
+  EXPECT_EQ(b.buffer.WindowTime(100), 100);
+  b.Add(99, 5);  // from the middle
+  EXPECT_EQ(b.Sequences(), (std::vector<base::Seq>{5, 4, 3}));
+  EXPECT_EQ(b.View().dropped_to_us, 600);
+  b.Add(101, 6);
+  EXPECT_EQ(b.Sequences(), (std::vector<base::Seq>{5, 4, 6}));
+  b.Add(98, 7);  // the oldest, and older than what came before any ahead
+  EXPECT_EQ(b.Sequences(), (std::vector<base::Seq>{5, 4, 6}));
+  EXPECT_EQ(b.View().dropped_to_us, 600);
+  for (const base::UnixMicros time_us : b.Times()) EXPECT_LE(time_us, 101);
+}
+
+TEST(EventBufferTest, EventsAheadPushOutWhatCameFirst) {
+  Buffer b(2);
+  b.now_us = 10;
+  b.Add(400, 1);
+  b.Add(200, 2);
+  b.Add(300, 3);
+  EXPECT_EQ(b.Sequences(), (std::vector<base::Seq>{2, 3}));
+  EXPECT_EQ(b.View().dropped_to_us, 400);
+  EXPECT_EQ(b.buffer.WindowTime(10), 300);
+  // What the cap dropped is one of the key's events, until it is forgotten.
+  b.now_us = 100;
+  b.Add(150, 4);
+  EXPECT_EQ(b.Sequences(), (std::vector<base::Seq>{4, 3}));
+  EXPECT_EQ(b.buffer.WindowTime(149), 300);
+  b.buffer.Trim(400);
+  EXPECT_FALSE(b.View().truncated);
+}
+
+TEST(EventBufferTest, HoldsTheNewestToComeWhereTheCapIsOne) {
+  Buffer b(1);
+  b.now_us = 100;
+  b.Add(100, 1);
+  b.Add(500, 2);
+  EXPECT_EQ(b.Sequences(), std::vector<base::Seq>{2});
+  EXPECT_EQ(b.buffer.WindowTime(100), 100);
+  b.Add(100, 3);
+  EXPECT_EQ(b.Sequences(), std::vector<base::Seq>{3});
+  EXPECT_EQ(b.View().dropped_to_us, 500);
+}
+
 TEST(EventBufferTest, HoldsOneEventWhereTheCapIsOne) {
   Buffer b(1);
   for (base::Seq s = 1; s <= 50; ++s) {
@@ -197,11 +268,19 @@ TEST(EventBufferTest, AgreesWithASortedVector) {
     Buffer b(events_max);
     std::vector<std::pair<base::UnixMicros, base::Seq>> model;
     int64_t clock = 1000;
+    // How far ahead events may be.
+    const auto behind = static_cast<int64_t>(seed % 2 * rng.Below(400));
     for (base::Seq seq = 1; seq <= 400; ++seq) {
       clock += static_cast<int64_t>(rng.Below(20));
       const int64_t time = rng.Chance(0.3)
                                ? clock - static_cast<int64_t>(rng.Below(300))
                                : clock;
+      b.now_us = clock - behind;
+      if (model.size() == events_max) {
+        const auto first = std::ranges::min_element(
+            model, {}, [](const auto& e) { return e.second; });
+        if (first->first > b.now_us) model.erase(first);
+      }
       b.Add(time, seq);
       model.emplace_back(time, seq);
       std::sort(model.begin(), model.end());

@@ -39,9 +39,14 @@ struct ModelSource {
   uint64_t accepted = 0;
   bool truncated = false;
   UnixMicros dropped_to_us = 0;
+  std::vector<UnixMicros> dropped;  // since there was none
 
   // The t of windows.
   UnixMicros WindowTime(UnixMicros now_us, UnixMicros retention_us) const {
+    if (truncated && dropped_to_us > now_us - retention_us &&
+        *std::min_element(dropped.begin(), dropped.end()) <= now_us) {
+      return now_us;
+    }
     for (const ModelEvent& e : events) {
       if (e.time_us <= now_us - retention_us) continue;
       return e.time_us <= now_us ? now_us : events.back().time_us;
@@ -62,6 +67,7 @@ struct ModelSource {
     if (truncated && dropped_to_us <= cutoff_us) {
       truncated = false;
       dropped_to_us = 0;
+      dropped.clear();
     }
   }
 };
@@ -191,11 +197,15 @@ class TableModel {
     s.events.push_back({time_us, sequence_});
     std::sort(s.events.begin(), s.events.end());
     if (s.events.size() > definitions_.events_max) {
-      const UnixMicros dropped = s.events.front().time_us;
-      s.dropped_to_us =
-          s.truncated ? std::max(s.dropped_to_us, dropped) : dropped;
+      // The new one has not arrived before any other.
+      auto drop = std::ranges::min_element(s.events, {}, &ModelEvent::sequence);
+      if (s.events.size() == 1 || drop->time_us <= now_us_) {
+        drop = s.events.begin();
+      }
+      s.dropped.push_back(drop->time_us);
+      s.dropped_to_us = *std::max_element(s.dropped.begin(), s.dropped.end());
       s.truncated = true;
-      s.events.erase(s.events.begin());
+      s.events.erase(drop);
     }
     for (int g = 0; g < 4; ++g) {
       if (kSourceOfGroup[g] != source) continue;
