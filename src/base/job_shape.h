@@ -50,7 +50,7 @@ enum class Fidelity : uint8_t { kFull = 1, kApproximate = 2 };
 // are those of the wire.
 enum class Obtained : uint8_t {
   kUnset = 0,
-  kAlreadyFresh = 1,
+  kAlreadyFresh = 1,  // or as fresh as the caller asked for
   kComputedInline = 2,
   kRefreshed = 3,
   kApproximated = 4,

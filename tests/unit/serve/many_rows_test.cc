@@ -136,6 +136,8 @@ TEST_F(FeatureServerTest, ARowThatTimeHasChangedIsStale) {
   Outcome acceptable;  // a pending event would be, and this is no worse
   EXPECT_FALSE(
       Get({.click = false, .max_pending = 1}, &acceptable).has_value());
+  EXPECT_EQ(acceptable.How(0), Obtained::kAlreadyFresh);
+  EXPECT_EQ(acceptable.answer->freshness(0, 0).holds_until_us, until);
   Outcome stale;
   EXPECT_TRUE(Get({.click = false, .max_pending = 0}, &stale).has_value());
   dispatcher_->Step();
