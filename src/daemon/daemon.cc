@@ -18,7 +18,7 @@
 #include "daemon/concerns.h"
 #include "daemon/decision_log_header.h"
 #include "daemon/housekeeper.h"
-#include "daemon/output_files.h"
+#include "daemon/named_files.h"
 #include "daemon/status_report.h"
 #include "estimate/estimator.h"
 #include "execute/dispatcher.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/output_files.h"
+#include "daemon/named_files.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -20,10 +20,10 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-class OutputFilesTest : public ::testing::Test {
+class NamedFilesTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    directory_ = ::testing::TempDir() + "output_files_test";
+    directory_ = ::testing::TempDir() + "named_files_test";
     std::filesystem::remove_all(directory_);
     std::filesystem::create_directory(directory_);
     std::ofstream(directory_ + "/defs.textproto") << kDefinitions;
@@ -44,7 +44,7 @@ class OutputFilesTest : public ::testing::Test {
   std::string directory_;
 };
 
-TEST_F(OutputFilesTest, WhatNamesTheDefinitionsIsRefusedAtItsPlace) {
+TEST_F(NamedFilesTest, WhatNamesTheDefinitionsIsRefusedAtItsPlace) {
   const absl::Status log =
       CheckOutputFiles(Config("decision_log { path: 'defs.textproto' }"));
   EXPECT_THAT(
@@ -61,7 +61,7 @@ TEST_F(OutputFilesTest, WhatNamesTheDefinitionsIsRefusedAtItsPlace) {
   EXPECT_EQ(Definitions(), kDefinitions);
 }
 
-TEST_F(OutputFilesTest, ADirectoryThatIsMissingIsNamedBeforeAnythingStarts) {
+TEST_F(NamedFilesTest, ADirectoryThatIsMissingIsNamedBeforeAnythingStarts) {
   EXPECT_THAT(
       CheckOutputFiles(Config("port_file: 'no/such/port'")),
       StatusIs(absl::StatusCode::kInvalidArgument,
@@ -71,14 +71,14 @@ TEST_F(OutputFilesTest, ADirectoryThatIsMissingIsNamedBeforeAnythingStarts) {
                        HasSubstr("decision_log.path")));
 }
 
-TEST_F(OutputFilesTest, TwoFilesAtOnePathAreRefused) {
+TEST_F(NamedFilesTest, TwoFilesAtOnePathAreRefused) {
   EXPECT_THAT(
       CheckOutputFiles(Config("port_file: 'x' decision_log { path: 'x' }")),
       StatusIs(absl::StatusCode::kInvalidArgument,
                AllOf(HasSubstr("decision_log.path"), HasSubstr("port_file"))));
 }
 
-TEST_F(OutputFilesTest, AUnixSocketNeedsItsFolderAndNothingElseInItsPlace) {
+TEST_F(NamedFilesTest, AUnixSocketNeedsItsFolderAndNothingElseInItsPlace) {
   const auto check = [this](const std::string& path) {
     return CheckOutputFiles(
         Config(absl::StrCat("listen: 'unix:", directory_, path, "'")));
@@ -95,7 +95,7 @@ TEST_F(OutputFilesTest, AUnixSocketNeedsItsFolderAndNothingElseInItsPlace) {
   EXPECT_EQ(Definitions(), kDefinitions);
 }
 
-TEST_F(OutputFilesTest, DefinitionsThatCannotBeReadAreNamedAtTheirPlace) {
+TEST_F(NamedFilesTest, DefinitionsThatCannotBeReadAreNamedAtTheirPlace) {
   EXPECT_THAT(CheckDefinitionFiles(Config("")), IsOk());
   for (const char* other : {"no.textproto", "."}) {
     EXPECT_THAT(CheckDefinitionFiles(
@@ -105,7 +105,7 @@ TEST_F(OutputFilesTest, DefinitionsThatCannotBeReadAreNamedAtTheirPlace) {
   }
 }
 
-TEST_F(OutputFilesTest, APortFileIsReplacedByTheNextStart) {
+TEST_F(NamedFilesTest, APortFileIsReplacedByTheNextStart) {
   const DaemonConfig config = Config("port_file: 'port'");
   EXPECT_THAT(CheckOutputFiles(config), IsOk());
   EXPECT_THAT(WritePortFile(config, 7460), IsOk());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/output_files.h"
+#include "daemon/named_files.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -53,8 +53,9 @@ absl::Status CheckSocketPath(const std::string& path) {
   if (stat(path.c_str(), &status) == 0) {
     if (S_ISSOCK(status.st_mode)) return absl::OkStatus();
     return absl::InvalidArgumentError(
-        absl::StrCat("\"", path, "\" is there and is no socket: it is left as ",
-                     "it is; name another path, or move it away"));
+        absl::StrCat("\"", path,
+                     "\" is there and is no socket: it is left as it is; name "
+                     "another path, or move it away"));
   }
   if (errno != ENOENT) return Errno(path, errno);
   const std::string directory = std::filesystem::path(path).parent_path();
