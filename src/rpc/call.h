@@ -241,7 +241,7 @@ class UnaryCall : public CallEvents {
       answer_bytes_ = connection_ == nullptr ? 0 : bytes;
       return absl::OkStatus();
     }
-    return TooMuchUnread("; ");
+    return TooMuchUnread("; what came with this request is applied: ");
   }
   static absl::Status TooMuchUnread(absl::string_view then) {
     return absl::ResourceExhaustedError(

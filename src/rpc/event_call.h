@@ -67,6 +67,7 @@ struct CallContext {
   absl::Status Admit() {
     if (draining.load(std::memory_order_relaxed)) {
       counts.Refused(CallRefusal::kDraining);
+      // `freshline push` knows it by this text.
       return absl::UnavailableError("the server is draining");
     }
     if (in_flight.load(std::memory_order_relaxed) >

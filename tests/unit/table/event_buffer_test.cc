@@ -144,7 +144,7 @@ TEST(EventBufferTest, DropsALateEventThatPrecedesAllAtTheCap) {
   EXPECT_EQ(b.buffer.accepted(), 3u);
 }
 
-// Five honest events, and five of a fast clock: what is ahead pushes out what
+// Three honest events, and three of a fast clock: what is ahead pushes out what
 // came before it, and moves no window.
 TEST(EventBufferTest, EventsAheadMoveNoWindowThoughTheyFillTheBuffer) {
   Buffer b(3);
