@@ -37,7 +37,7 @@ registry::Source ClickSource() {
                     {"type", Scalar::kString}};
   source.retention = std::chrono::hours(1);
   source.allowed_lateness = std::chrono::hours(1);
-  source.events_max = 1000;
+  source.events_max = 2000;
   return source;
 }
 
@@ -196,7 +196,7 @@ void BM_Aggregates(benchmark::State& state) {
         });
   }
 }
-BENCHMARK(BM_Aggregates)->ArgName("events")->Arg(10)->Arg(100)->Arg(1000);
+BENCHMARK(BM_Aggregates)->ArgName("events")->Arg(10)->Arg(100)->Arg(1000)->Arg(2000);
 
 }  // namespace
 }  // namespace freshline::table

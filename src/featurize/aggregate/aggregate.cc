@@ -7,12 +7,14 @@
 #include <functional>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <variant>
 
 #include "absl/strings/string_view.h"
 #include "base/check.h"
+#include "featurize/aggregate/scan.h"
 #include "featurize/aggregate/sums.h"
 
 namespace freshline::featurize {
@@ -28,21 +30,45 @@ using registry::ValueType;
 using table::ColumnView;
 using table::EventView;
 
-// The mask of the window at hand, and lists on their way into a row.
+namespace {
+
+// NULLs before the newest cells that HoldsUntil() walks over at most.
+constexpr uint32_t kNullsLooked = 32;
+// Events that are filtered at once where only the newest that pass count.
+constexpr size_t kFilteredAtOnce = 256;
+// Scans of a row that are remembered.
+constexpr size_t kScansKept = 16;
+
+}  // namespace
+
+// The mask of the window at hand, the cells of the feature at hand, what scans
+// of the row at hand have found, and lists on their way into a row.
 class AggregateFunction::MaskScratch final : public Scratch {
  public:
-  explicit MaskScratch(uint32_t events_max) { mask.reserve(events_max); }
+  explicit MaskScratch(uint32_t events_max) {
+    mask.reserve(events_max);
+    flags.reserve(events_max);
+    cells.reserve(events_max);
+    scans.reserve(kScansKept);
+  }
 
   std::vector<uint8_t> mask;
+  std::vector<uint8_t> flags;
+  std::vector<double> cells;
+  // Of cells that neither mask nor NULLs leave out: features often share them,
+  // and windows do where a key's events are all inside.
+  struct Scanned {
+    const double* cells;
+    size_t size;
+    FloatScan found;
+  };
+  std::vector<Scanned> scans;
   std::vector<int64_t> ints;
   std::vector<double> doubles;
   std::vector<absl::string_view> strings;
 };
 
 namespace {
-
-// NULLs before the newest cells that HoldsUntil() walks over at most.
-constexpr uint32_t kNullsLooked = 32;
 
 UnixMicros ToMicros(base::Duration d) {
   return std::chrono::duration_cast<std::chrono::microseconds>(d).count();
@@ -56,30 +82,29 @@ bool SameFilters(const std::vector<Filter>& a, const std::vector<Filter>& b) {
                     });
 }
 
-template <typename T, typename U, typename Compare>
-void Narrow(const T* cells, const U& operand, size_t begin, size_t end,
-            uint8_t* mask, Compare compare) {
-  for (size_t i = begin; i < end; ++i) {
-    mask[i] &= static_cast<uint8_t>(compare(cells[i], operand));
+template <typename Compare>
+void NarrowStrings(std::span<const std::string> cells,
+                   const std::string& operand, uint8_t* mask, Compare compare) {
+  for (size_t i = 0; i < cells.size(); ++i) {
+    if (mask[i] != 0 && !compare(cells[i], operand)) mask[i] = 0;
   }
 }
 
-template <typename T, typename U>
-void NarrowBy(Filter::Op op, const T* cells, const U& operand, size_t begin,
-              size_t end, uint8_t* mask) {
+void NarrowByText(Filter::Op op, std::span<const std::string> cells,
+                  const std::string& operand, uint8_t* mask) {
   switch (op) {
     case Filter::Op::kEq:
-      return Narrow(cells, operand, begin, end, mask, std::equal_to<>());
+      return NarrowStrings(cells, operand, mask, std::equal_to<>());
     case Filter::Op::kNe:
-      return Narrow(cells, operand, begin, end, mask, std::not_equal_to<>());
+      return NarrowStrings(cells, operand, mask, std::not_equal_to<>());
     case Filter::Op::kLt:
-      return Narrow(cells, operand, begin, end, mask, std::less<>());
+      return NarrowStrings(cells, operand, mask, std::less<>());
     case Filter::Op::kLe:
-      return Narrow(cells, operand, begin, end, mask, std::less_equal<>());
+      return NarrowStrings(cells, operand, mask, std::less_equal<>());
     case Filter::Op::kGt:
-      return Narrow(cells, operand, begin, end, mask, std::greater<>());
+      return NarrowStrings(cells, operand, mask, std::greater<>());
     case Filter::Op::kGe:
-      return Narrow(cells, operand, begin, end, mask, std::greater_equal<>());
+      return NarrowStrings(cells, operand, mask, std::greater_equal<>());
   }
 }
 
@@ -91,45 +116,51 @@ double AsDouble(const registry::ScalarValue& value) {
 // Clears the mask where the filter does not hold, NULL included.
 void ApplyFilter(const Filter& filter, const ColumnView& column, size_t begin,
                  size_t end, uint8_t* mask) {
+  const size_t size = end - begin;
   switch (column.type) {
     case Scalar::kFloat64:
-      NarrowBy(filter.op, column.doubles, AsDouble(filter.value), begin, end,
-               mask);
+      Narrow(filter.op, std::span(column.doubles + begin, size),
+             AsDouble(filter.value), mask + begin);
       break;
     case Scalar::kString:
-      NarrowBy(filter.op, column.strings,
-               std::get<std::string>(filter.value.value), begin, end, mask);
+      NarrowByText(filter.op, std::span(column.strings + begin, size),
+                   std::get<std::string>(filter.value.value), mask + begin);
       break;
     case Scalar::kBool:
     case Scalar::kInt64:
     case Scalar::kTimestamp:
-      NarrowBy(filter.op, column.ints, std::get<int64_t>(filter.value.value),
-               begin, end, mask);
+      Narrow(filter.op, std::span(column.ints + begin, size),
+             std::get<int64_t>(filter.value.value), mask + begin);
       break;
   }
-  if (column.nulls == nullptr) return;
-  for (size_t i = begin; i < end; ++i) {
-    mask[i] &= static_cast<uint8_t>(column.nulls[i] ^ 1);
+  if (column.nulls != nullptr) {
+    NarrowByNulls(column.nulls + begin, size, mask + begin);
+  }
+}
+
+// Sets the mask where every filter holds. Returns for how many events.
+size_t ApplyFilters(const std::vector<Filter>& filters, const EventView& events,
+                    size_t begin, size_t end, uint8_t* mask) {
+  std::fill(mask + begin, mask + end, uint8_t{1});
+  size_t left = end - begin;
+  for (const Filter& filter : filters) {
+    if (left == 0) break;
+    ApplyFilter(filter, events.columns[filter.column], begin, end, mask);
+    left = CountOnes({mask + begin, end - begin});
+  }
+  return left;
+}
+
+// Calls visit(i) for the cells whose flag, if any, is 1, oldest first.
+template <typename Visit>
+void ForEach(size_t size, const uint8_t* flags, Visit visit) {
+  for (size_t i = 0; i < size; ++i) {
+    if (flags == nullptr || flags[i] != 0) visit(i);
   }
 }
 
 // Calls visit(i) for the rows that a mask and NULL flags (either may be
-// absent) let through, oldest first.
-template <typename Visit>
-void ForEach(size_t begin, size_t end, const uint8_t* mask,
-             const uint8_t* nulls, Visit visit) {
-  if (mask == nullptr && nulls == nullptr) {
-    for (size_t i = begin; i < end; ++i) visit(i);
-    return;
-  }
-  for (size_t i = begin; i < end; ++i) {
-    if (mask != nullptr && mask[i] == 0) continue;
-    if (nulls != nullptr && nulls[i] != 0) continue;
-    visit(i);
-  }
-}
-
-// The same, newest first, until visit(i) returns false. Returns whether it
+// absent) let through, newest first, until it returns false. Returns whether it
 // never did.
 template <typename Visit>
 bool ForEachBack(size_t begin, size_t end, const uint8_t* mask,
@@ -142,59 +173,45 @@ bool ForEachBack(size_t begin, size_t end, const uint8_t* mask,
   return true;
 }
 
-// The first cell in the order of `before`, among those let through.
-template <typename T, typename Before>
-std::optional<T> First(const T* cells, size_t begin, size_t end,
-                       const uint8_t* mask, const uint8_t* nulls,
-                       Before before) {
-  std::optional<T> best;
-  ForEach(begin, end, mask, nulls, [&](size_t i) {
+// The first cell in the order of `before`, among those whose flag, if any, is
+// 1.
+template <typename Before>
+std::optional<int64_t> First(std::span<const int64_t> cells,
+                             const uint8_t* flags, Before before) {
+  std::optional<int64_t> best;
+  ForEach(cells.size(), flags, [&](size_t i) {
     if (!best || before(cells[i], *best)) best = cells[i];
   });
   return best;
 }
 
-template <typename T>
-std::optional<T> MinOrMax(Aggregate::Fn fn, const T* cells, size_t begin,
-                          size_t end, const uint8_t* mask,
-                          const uint8_t* nulls) {
-  if (fn == Aggregate::Fn::kMin) {
-    return First(cells, begin, end, mask, nulls, std::less<>());
+// SUM, MEAN, MIN or MAX of finite cells, of which a scan is given. Returns
+// PRESENT, NULL or ERROR.
+ValueStatus AggregateFloats(uint32_t feature, Aggregate::Fn fn,
+                            std::span<const double> cells, FloatScan scan,
+                            RowWriter* out) {
+  if (cells.empty()) return ValueStatus::kNull;
+  if (fn == Aggregate::Fn::kMin || fn == Aggregate::Fn::kMax) {
+    out->SetFloat64(feature,
+                    fn == Aggregate::Fn::kMin ? scan.least : scan.most);
+    return ValueStatus::kPresent;
   }
-  return First(cells, begin, end, mask, nulls, std::greater<>());
-}
-
-// SUM or MEAN of the finite FLOAT64 cells that for_each(visit) visits.
-template <bool kMean, typename ForEachCell>
-ValueStatus SumFloats(uint32_t feature, const ForEachCell& for_each,
-                      RowWriter* out) {
-  CompensatedSum sum;
-  uint64_t count = 0;
-  double least = std::numeric_limits<double>::infinity();
-  double most = -least;
-  for_each([&](double cell) {
-    sum.Add(cell);
-    ++count;
-    if constexpr (kMean) {
-      least = std::min(least, cell);
-      most = std::max(most, cell);
-    }
-  });
-  if (count == 0) return ValueStatus::kNull;
   double scale = 1;
-  if (!std::isfinite(sum.total())) {
-    sum = {};
+  if (!std::isfinite(scan.sum.total())) {
+    scan.sum = {};
     scale = CompensatedSum::kScale;
-    for_each([&](double cell) { sum.Add(cell * CompensatedSum::kScale); });
+    for (const double cell : cells) {
+      scan.sum.Add(cell * CompensatedSum::kScale);
+    }
   }
-  const double total = sum.total() / scale;
-  if constexpr (kMean) {
-    const auto n = static_cast<double>(count);
+  const double total = scan.sum.total() / scale;
+  if (fn == Aggregate::Fn::kMean) {
+    const auto n = static_cast<double>(cells.size());
     // Undone last where the sum itself is infinite.
     const double mean =
-        std::isfinite(total) ? total / n : sum.total() / n / scale;
+        std::isfinite(total) ? total / n : scan.sum.total() / n / scale;
     // Rounding could leave the range of the cells by a bit.
-    out->SetFloat64(feature, std::clamp(mean, least, most));
+    out->SetFloat64(feature, std::clamp(mean, scan.least, scan.most));
     return ValueStatus::kPresent;
   }
   if (!std::isfinite(total)) return ValueStatus::kError;
@@ -202,15 +219,15 @@ ValueStatus SumFloats(uint32_t feature, const ForEachCell& for_each,
   return ValueStatus::kPresent;
 }
 
-// SUM or MEAN of the INT64 cells that for_each(visit) visits. 2^63 of them fit
+// SUM or MEAN of the INT64 cells whose flag, if any, is 1. 2^63 of them fit
 // into the sum: the order of events decides nothing.
-template <typename ForEachCell>
-ValueStatus SumInts(uint32_t feature, bool mean, const ForEachCell& for_each,
-                    RowWriter* out) {
+ValueStatus AggregateInts(uint32_t feature, bool mean,
+                          std::span<const int64_t> cells, const uint8_t* flags,
+                          RowWriter* out) {
   __int128 sum = 0;
   uint64_t count = 0;
-  for_each([&](int64_t cell) {
-    sum += cell;
+  ForEach(cells.size(), flags, [&](size_t i) {
+    sum += cells[i];
     ++count;
   });
   if (count == 0) return ValueStatus::kNull;
@@ -289,28 +306,37 @@ AggregateFunction::Selection AggregateFunction::SelectTime(const Window& window,
 AggregateFunction::Selection AggregateFunction::Select(
     const Window& window, const Input& input, MaskScratch* scratch) const {
   Selection s = SelectTime(window, input);
-  if (s.begin < s.end && !window.filters.empty()) {
-    scratch->mask.assign(s.end, 1);
-    uint8_t* const mask = scratch->mask.data();
-    for (const Filter& filter : window.filters) {
-      ApplyFilter(filter, input.events.columns[filter.column], s.begin, s.end,
-                  mask);
-    }
-    s.mask = mask;
-  }
-  if (window.last_events == 0) return s;
-  if (s.mask == nullptr) {
-    if (s.end - s.begin >= window.last_events) {
+  if (window.filters.empty()) {
+    if (window.last_events > 0 && s.end - s.begin >= window.last_events) {
       s.StartAt(s.end - window.last_events, input.events);
     }
     return s;
   }
-  uint32_t left = window.last_events;
-  ForEachBack(s.begin, s.end, s.mask, nullptr, [&](size_t i) {
-    if (--left > 0) return true;
-    s.StartAt(i, input.events);
-    return false;
-  });
+  scratch->mask.resize(s.end);
+  uint8_t* const mask = scratch->mask.data();
+  s.mask = mask;
+  // From the newest back, until there are enough.
+  const size_t at_once =
+      window.last_events > 0 ? kFilteredAtOnce : std::max(s.end, size_t{1});
+  size_t left = window.last_events > 0 ? window.last_events : SIZE_MAX;
+  bool any = false;
+  for (size_t end = s.end; end > s.begin;) {
+    const size_t begin = end - std::min(end - s.begin, at_once);
+    const size_t found =
+        ApplyFilters(window.filters, input.events, begin, end, mask);
+    any = any || found > 0;
+    if (found >= left) {
+      ForEachBack(begin, end, mask, nullptr, [&](size_t i) {
+        if (--left > 0) return true;
+        s.StartAt(i, input.events);
+        return false;
+      });
+      break;
+    }
+    left -= found;
+    end = begin;
+  }
+  if (!any) s.begin = s.end;
   return s;
 }
 
@@ -377,6 +403,7 @@ absl::Status AggregateFunction::Compute(
   auto* const mine = static_cast<MaskScratch*>(scratch);
   for (size_t r = 0; r < inputs.size(); ++r) {
     RowWriter out(group_.layout, outputs[r]);
+    mine->scans.clear();
     for (const Window& window : windows_) {
       const Selection s = Select(window, inputs[r], mine);
       for (uint32_t feature : window.features) {
@@ -402,7 +429,7 @@ void AggregateFunction::ComputeFeature(uint32_t feature, const Selection& s,
       a.fn == Aggregate::Fn::kLast || a.fn == Aggregate::Fn::kLastN;
   const ValueStatus status =
       is_last ? SetLast(feature, s, column, events, out, scratch, &complete)
-              : SetNumber(feature, s, column, out);
+              : SetNumber(feature, s, column, out, scratch);
   if (status == ValueStatus::kNull) {
     SetDefault(feature, out, scratch);
   } else if (status == ValueStatus::kError) {
@@ -412,39 +439,68 @@ void AggregateFunction::ComputeFeature(uint32_t feature, const Selection& s,
   }
 }
 
+const uint8_t* AggregateFunction::FlagsOf(const Selection& s,
+                                          const uint8_t* nulls,
+                                          MaskScratch* scratch) {
+  if (nulls == nullptr) return s.mask == nullptr ? nullptr : s.mask + s.begin;
+  const size_t size = s.end - s.begin;
+  scratch->flags.resize(size);
+  uint8_t* const flags = scratch->flags.data();
+  if (s.mask == nullptr) {
+    std::fill_n(flags, size, uint8_t{1});
+  } else {
+    std::copy_n(s.mask + s.begin, size, flags);
+  }
+  NarrowByNulls(nulls + s.begin, size, flags);
+  return flags;
+}
+
+FloatScan AggregateFunction::Scan(std::span<const double> cells,
+                                  MaskScratch* scratch) {
+  for (const MaskScratch::Scanned& scan : scratch->scans) {
+    if (scan.cells == cells.data() && scan.size == cells.size()) {
+      return scan.found;
+    }
+  }
+  const FloatScan found = ScanFloats(cells);
+  if (scratch->scans.size() < kScansKept) {
+    scratch->scans.push_back({cells.data(), cells.size(), found});
+  }
+  return found;
+}
+
 ValueStatus AggregateFunction::SetNumber(uint32_t feature, const Selection& s,
                                          const ColumnView& column,
-                                         RowWriter* out) const {
+                                         RowWriter* out,
+                                         MaskScratch* scratch) const {
   const Aggregate::Fn fn = group_.features[feature].aggregate->fn;
-  const uint8_t* const nulls = column.nulls;
+  const size_t size = s.end - s.begin;
+  const uint8_t* const flags = FlagsOf(s, column.nulls, scratch);
   if (fn == Aggregate::Fn::kCount) {
-    int64_t count = 0;
-    ForEach(s.begin, s.end, s.mask, nulls, [&](size_t) { ++count; });
-    out->SetInt64(feature, count);
+    const size_t count = flags == nullptr ? size : CountOnes({flags, size});
+    out->SetInt64(feature, static_cast<int64_t>(count));
     return ValueStatus::kPresent;
   }
-  const bool is_float = column.type == Scalar::kFloat64;
-  if (fn == Aggregate::Fn::kMin || fn == Aggregate::Fn::kMax) {
-    if (is_float) {
-      const auto v =
-          MinOrMax(fn, column.doubles, s.begin, s.end, s.mask, nulls);
-      if (v) out->SetFloat64(feature, *v);
-      return v ? ValueStatus::kPresent : ValueStatus::kNull;
+  if (size == 0) return ValueStatus::kNull;
+  if (column.type == Scalar::kFloat64) {
+    std::span cells(column.doubles + s.begin, size);
+    if (flags == nullptr) {
+      return AggregateFloats(feature, fn, cells, Scan(cells, scratch), out);
     }
-    const auto v = MinOrMax(fn, column.ints, s.begin, s.end, s.mask, nulls);
+    scratch->cells.resize(size);
+    const size_t n = Compress(cells, flags, scratch->cells.data());
+    cells = std::span<const double>(scratch->cells.data(), n);
+    return AggregateFloats(feature, fn, cells, ScanFloats(cells), out);
+  }
+  const std::span cells(column.ints + s.begin, size);
+  if (fn == Aggregate::Fn::kMin || fn == Aggregate::Fn::kMax) {
+    const std::optional<int64_t> v =
+        fn == Aggregate::Fn::kMin ? First(cells, flags, std::less<>())
+                                  : First(cells, flags, std::greater<>());
     if (v) out->SetInt64(feature, *v);
     return v ? ValueStatus::kPresent : ValueStatus::kNull;
   }
-  const bool is_mean = fn == Aggregate::Fn::kMean;
-  const auto each = [&](const auto* cells) {
-    return [&s, nulls, cells](auto visit) {
-      ForEach(s.begin, s.end, s.mask, nulls,
-              [&](size_t i) { visit(cells[i]); });
-    };
-  };
-  if (!is_float) return SumInts(feature, is_mean, each(column.ints), out);
-  return is_mean ? SumFloats<true>(feature, each(column.doubles), out)
-                 : SumFloats<false>(feature, each(column.doubles), out);
+  return AggregateInts(feature, fn == Aggregate::Fn::kMean, cells, flags, out);
 }
 
 ValueStatus AggregateFunction::SetLast(uint32_t feature, const Selection& s,

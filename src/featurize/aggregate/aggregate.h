@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "featurize/aggregate/scan.h"
 #include "featurize/feature_function.h"
 #include "registry/revision.h"
 
@@ -92,9 +93,16 @@ class AggregateFunction final : public FeatureFunction {
   // Sets the value where there is one. Returns PRESENT, NULL or ERROR.
   registry::ValueStatus SetNumber(uint32_t feature, const Selection& selection,
                                   const table::ColumnView& column,
-                                  registry::RowWriter* out) const;
-  // The same for LAST and LAST_N; `*complete`: no dropped event could change
-  // it.
+                                  registry::RowWriter* out,
+                                  MaskScratch* scratch) const;
+  // ScanFloats(), remembered for the row at hand.
+  static FloatScan Scan(std::span<const double> cells, MaskScratch* scratch);
+  // Which cells of a column a selection lets through, from its first on; null
+  // where it is all of them.
+  static const uint8_t* FlagsOf(const Selection& selection,
+                                const uint8_t* nulls, MaskScratch* scratch);
+  // As SetNumber(), for LAST and LAST_N; `*complete`: no dropped event could
+  // change it.
   registry::ValueStatus SetLast(uint32_t feature, const Selection& selection,
                                 const table::ColumnView& column,
                                 const table::EventView& events,

@@ -30,6 +30,12 @@ class CompensatedSum {
     sum_ = sum;
   }
 
+  // Adds the sum of other terms, with its error.
+  void Add(double sum, double error) {
+    Add(sum);
+    error_ += error;
+  }
+
   double total() const { return sum_ + error_; }
 
  private:
