@@ -26,6 +26,14 @@ bool ThreadFanOut::TryPost(std::shared_ptr<Work> work, base::MonoTime due) {
   return true;
 }
 
+bool ThreadFanOut::TryPostIdle(std::shared_ptr<Work> work) {
+  base::MutexLock lock(&mu_);
+  if (stopping_ || idle_.size() >= kIdleWorksMax) return false;
+  idle_.push_back(std::move(work));
+  changed_.NotifyAll();
+  return true;
+}
+
 void ThreadFanOut::Stop() {
   {
     base::MutexLock lock(&mu_);
@@ -40,19 +48,26 @@ void ThreadFanOut::Stop() {
 void ThreadFanOut::Loop(uint32_t index) {
   base::PrepareThread(absl::StrCat("fan-out-", index), /*punctual=*/false);
   base::SetOwnSchedClass(base::SchedClass::kNormal);
-  Place place;
+  std::optional<Place> place;
   std::shared_ptr<Work> work;
   while (Take(&place, &work)) {
-    if (!work->RunPart()) Exhausted(place);
+    Ended(place, work->RunPart());
     // It may be the last reference, and what it frees needs no lock.
     work.reset();
   }
 }
 
-bool ThreadFanOut::Take(Place* place, std::shared_ptr<Work>* work) {
+bool ThreadFanOut::Take(std::optional<Place>* place,
+                        std::shared_ptr<Work>* work) {
   base::MutexLock lock(&mu_);
   while (works_.empty()) {
     if (stopping_) return false;
+    if (!idle_.empty() && !idle_runs_) {
+      idle_runs_ = true;
+      place->reset();
+      *work = idle_.front();
+      return true;
+    }
     changed_.Wait(&mu_);
   }
   // It stays where it is, so that others begin parts of it as well.
@@ -61,9 +76,14 @@ bool ThreadFanOut::Take(Place* place, std::shared_ptr<Work>* work) {
   return true;
 }
 
-void ThreadFanOut::Exhausted(const Place& place) {
+void ThreadFanOut::Ended(const std::optional<Place>& place, bool more) {
   base::MutexLock lock(&mu_);
-  works_.erase(place);
+  if (place.has_value()) {
+    if (!more) works_.erase(*place);
+    return;
+  }
+  if (!more) idle_.pop_front();
+  idle_runs_ = false;
 }
 
 }  // namespace freshline::execute

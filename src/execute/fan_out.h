@@ -3,8 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -37,15 +39,24 @@ class FanOut {
   // Runs parts of `work` until RunPart() returns false; what is due earlier
   // goes first. Returns false, having taken nothing, when full or stopped.
   virtual bool TryPost(std::shared_ptr<Work> work, base::MonoTime due) = 0;
+
+  // Runs parts of `work`, one after another, while nothing is due: what nobody
+  // waits for. It may be dropped at a stop. Returns false, having taken
+  // nothing, when full or stopped.
+  virtual bool TryPostIdle(std::shared_ptr<Work> work) = 0;
 };
 
 // Threads of normal class: they may hold the table's locks, which threads of
 // idle class must not, and give way to those that serve the network.
 //
-// Lifecycle: run from construction; Stop() finishes what was taken and ends
-// them, and so does destruction. Bounds: `works_max` works wait or run.
+// Lifecycle: run from construction; Stop() finishes what is due, drops what is
+// not and ends them, and so does destruction. Bounds: `works_max` works that
+// are due wait or run, and kIdleWorksMax others, of which one thread at most
+// runs a part: the rest is there for what is due.
 class ThreadFanOut final : public FanOut {
  public:
+  static constexpr size_t kIdleWorksMax = 16;
+
   // REQUIRES: threads >= 1.
   ThreadFanOut(uint32_t threads, size_t works_max);
   ~ThreadFanOut() override;
@@ -56,6 +67,7 @@ class ThreadFanOut final : public FanOut {
     return static_cast<uint32_t>(threads_.size());
   }
   bool TryPost(std::shared_ptr<Work> work, base::MonoTime due) override;
+  bool TryPostIdle(std::shared_ptr<Work> work) override;
   void Stop();
 
  private:
@@ -63,15 +75,20 @@ class ThreadFanOut final : public FanOut {
   using Place = std::pair<base::MonoTime, uint64_t>;
 
   void Loop(uint32_t index);
-  // The work that is due first. Returns: false when stopped and empty.
-  bool Take(Place* place, std::shared_ptr<Work>* work);
-  void Exhausted(const Place& place);
+  // The work that is due first, or what nobody waits for and then no place.
+  // Returns: false when stopped and empty.
+  bool Take(std::optional<Place>* place, std::shared_ptr<Work>* work);
+  // A part of what was taken has ended; `more`: others may be left to begin.
+  void Ended(const std::optional<Place>& place, bool more);
 
   const size_t works_max_;
   base::Mutex mu_;
   base::CondVar changed_;
   std::map<Place, std::shared_ptr<Work>> works_ ABSL_GUARDED_BY(mu_);
   uint64_t posted_ ABSL_GUARDED_BY(mu_) = 0;
+  // The first of them is running where idle_runs_.
+  std::deque<std::shared_ptr<Work>> idle_ ABSL_GUARDED_BY(mu_);
+  bool idle_runs_ ABSL_GUARDED_BY(mu_) = false;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<std::thread> threads_;
 };

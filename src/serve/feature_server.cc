@@ -9,6 +9,7 @@
 #include "base/foreign_text.h"
 #include "base/status_macros.h"
 #include "registry/entity_key.h"
+#include "serve/lost_rows.h"
 #include "serve/pending_answer.h"
 #include "serve/repeated_rows.h"
 
@@ -271,11 +272,17 @@ std::shared_ptr<Gather> FeatureServer::MakeGather(const Query& query,
 
 void FeatureServer::Gathered(Gather* gather, const Times& times,
                              Completion* done) {
-  if (!gather->lost().empty()) RefreshLater(gather->lost());
   if (gather->stale().empty() || gather->answer().overflown()) {
     Complete(gather->answer(), times.deadline, done);
   } else {
     Wait(gather, times, done);
+  }
+  // The answer first: it is due.
+  if (!gather->lost().empty() && rooms_.fan_out != nullptr) {
+    rooms_.fan_out->TryPostIdle(std::make_shared<LostRows>(
+        LostRows::Rooms{rooms_.clock, rooms_.revision.get(), rooms_.table,
+                        &maker_},
+        std::move(gather->lost())));
   }
 }
 
@@ -290,8 +297,8 @@ void FeatureServer::Wait(Gather* gather, const Times& times, Completion* done) {
       std::move(gather->answer()), CompletionHandle(done), times.deadline,
       times.answer_by, std::move(stale));
   if (times.answer_by <= rooms_.clock->Now()) {
-    RefreshLater(pending->places());
     pending->SendStale(Obtained::kStaleDeadline);
+    RefreshLater(pending->places());
     return;
   }
   const base::TicketId ticket = rooms_.dispatcher->NewTicket();

@@ -25,47 +25,60 @@ Gather::Gather(const RowMaker* maker, table::Table* table, QueryKeys keys,
       wanted_(wanted),
       limits_(limits),
       then_(std::move(then)) {
-  size_t cells = 0;
   for (size_t g = 0; g < answer_.plan().groups.size(); ++g) {
-    first_cell_.push_back(cells);
-    cells += answer_.rows(g);
+    cells_ += answer_.rows(g);
+    if (answer_.rows(g) > 1) in_every_row_.push_back(g);
   }
-  first_cell_.push_back(cells);
 }
 
 Gather::Cell Gather::CellAt(size_t i) const {
-  const auto after =
-      std::upper_bound(first_cell_.begin(), first_cell_.end(), i);
-  const auto group = static_cast<size_t>(after - first_cell_.begin()) - 1;
-  return {group, static_cast<uint32_t>(i - first_cell_[group])};
+  // The first row has a cell of every group.
+  const size_t groups = answer_.plan().groups.size();
+  if (i < groups) return {i, 0};
+  const size_t width = in_every_row_.size();
+  return {in_every_row_[(i - groups) % width],
+          static_cast<uint32_t>(1 + (i - groups) / width)};
 }
 
-bool Gather::FillCell(const Cell& cell, registry::EntityKeyBuilder* builder,
-                      RowsMade* made) {
-  if (answer_.overflown()) return true;
-  const std::vector<uint32_t>& first_rows =
-      keys_.first_rows[keys_.entity_of_group[cell.group]];
-  if (!first_rows.empty() && first_rows[cell.row] != cell.row) return true;
-  const absl::string_view key =
-      keys_.of_entity[keys_.entity_of_group[cell.group]].Key(cell.row, builder);
-  bool filled = true;
-  const bool found = table_->Read(
-      answer_.group(cell.group).entity, key, [&](const table::KeyView& view) {
-        filled =
-            maker_->Fill(wanted_, view, cell.group, cell.row, &answer_, made);
-      });
-  if (!found) {
-    answer_.Put(cell.group, cell.row, {}, RowFreshness::Cold(), made->segment);
+size_t Gather::FillKey(size_t begin, size_t end,
+                       registry::EntityKeyBuilder* builder, RowsMade* made) {
+  const Cell first = CellAt(begin);
+  const size_t entity = keys_.entity_of_group[first.group];
+  const auto of_same_key = [&](size_t i) {
+    const Cell cell = CellAt(i);
+    return cell.row == first.row && keys_.entity_of_group[cell.group] == entity;
+  };
+  size_t key_end = begin + 1;
+  while (key_end < end && of_same_key(key_end)) ++key_end;
+  if (answer_.overflown()) return key_end - begin;
+  const std::vector<uint32_t>& first_rows = keys_.first_rows[entity];
+  if (!first_rows.empty() && first_rows[first.row] != first.row) {
+    return key_end - begin;
   }
-  return filled;
+  size_t filled = 0;
+  const bool found = table_->Read(
+      answer_.group(first.group).entity,
+      keys_.of_entity[entity].Key(first.row, builder),
+      [&](const table::KeyView& view) {
+        for (size_t i = begin; i < key_end; ++i, ++filled) {
+          const bool spent = !made->limits.on_fan_out &&
+                             made->limits.here_left < base::Duration::zero();
+          if (spent || !maker_->Fill(wanted_, view, CellAt(i).group, first.row,
+                                     &answer_, made)) {
+            return;
+          }
+        }
+      });
+  if (found) return filled;
+  for (size_t i = begin; i < key_end; ++i) {
+    answer_.Put(CellAt(i).group, first.row, {}, RowFreshness::Cold(),
+                made->segment);
+  }
+  return key_end - begin;
 }
 
 void Gather::Keep(RowsMade* made) {
-  for (RowsMade::Computed& row : made->computed) {
-    row.stored.bytes = row.bytes;
-    // Refused where a later computation was stored meanwhile: as it should be.
-    table_->Commit(row.row, row.stored);
-  }
+  made->Store(table_);
   base::MutexLock lock(&mu_);
   stale_.insert(stale_.end(), made->stale.begin(), made->stale.end());
   lost_.insert(lost_.end(), made->lost.begin(), made->lost.end());
@@ -93,15 +106,13 @@ void Gather::RepeatRows() {
 bool Gather::RunHere() {
   RowsMade made = maker_->Begin(0, limits_);
   registry::EntityKeyBuilder builder;
-  const size_t cells = first_cell_.back();
-  for (Cell cell = CellAt(0); begin_ < cells; ++begin_) {
-    while (begin_ == first_cell_[cell.group + 1]) ++cell.group;
-    cell.row = static_cast<uint32_t>(begin_ - first_cell_[cell.group]);
-    const bool spent = made.limits.here_left < base::Duration::zero();
-    if (spent || !FillCell(cell, &builder, &made)) break;
+  while (begin_ < cells_ && made.limits.here_left >= base::Duration::zero()) {
+    const size_t filled = FillKey(begin_, cells_, &builder, &made);
+    if (filled == 0) break;
+    begin_ += filled;
   }
   Keep(&made);
-  if (begin_ < cells) return false;
+  if (begin_ < cells_) return false;
   RepeatRows();
   return true;
 }
@@ -113,15 +124,13 @@ void Gather::FillRest() {
   none.made_anew_until = none.by_cost_until = base::kInfinitePast;
   RowsMade made = maker_->Begin(0, none);
   registry::EntityKeyBuilder builder;
-  for (; begin_ < first_cell_.back(); ++begin_) {
-    FillCell(CellAt(begin_), &builder, &made);
-  }
+  while (begin_ < cells_) begin_ += FillKey(begin_, cells_, &builder, &made);
   Keep(&made);
   RepeatRows();
 }
 
 void Gather::Divide(uint32_t width) {
-  const size_t cells = first_cell_.back() - begin_;
+  const size_t cells = cells_ - begin_;
   const size_t even =
       (cells + width * kPartsPerThread - 1) / (width * kPartsPerThread);
   part_cells_ = std::max({std::min(even, kPartCells), size_t{1},
@@ -138,8 +147,8 @@ bool Gather::RunPart() {
   RowsMade made = maker_->Begin(1 + part, limits);
   registry::EntityKeyBuilder builder;
   const size_t begin = begin_ + part * part_cells_;
-  const size_t end = std::min(begin + part_cells_, first_cell_.back());
-  for (size_t i = begin; i < end; ++i) FillCell(CellAt(i), &builder, &made);
+  const size_t end = std::min(begin + part_cells_, cells_);
+  for (size_t i = begin; i < end;) i += FillKey(i, end, &builder, &made);
   Keep(&made);
   if (parts_ended_.fetch_add(1, std::memory_order_acq_rel) + 1 == parts_) {
     RepeatRows();

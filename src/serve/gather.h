@@ -59,17 +59,21 @@ class Gather final : public execute::FanOut::Work {
 
   Answer& answer() { return answer_; }
   std::vector<StaleRow>& stale() { return stale_; }
-  std::vector<StaleRow>& lost() { return lost_; }
+  std::vector<base::RowId>& lost() { return lost_; }
 
  private:
-  // Row i of all: group after group.
+  // A row of a group. All of them in order: row after row, so that the groups
+  // of a key are made while its events are at hand.
   struct Cell {
     size_t group;
     uint32_t row;
   };
   Cell CellAt(size_t i) const;
-  bool FillCell(const Cell& cell, registry::EntityKeyBuilder* builder,
-                RowsMade* made);
+  // Fills cells from `begin` on, those before `end` that are of the same key,
+  // with one look at the table. Returns how many; 0 where the first is one for
+  // the fan-out.
+  size_t FillKey(size_t begin, size_t end, registry::EntityKeyBuilder* builder,
+                 RowsMade* made);
   // Stores what was computed, and keeps what is stale.
   void Keep(RowsMade* made);
   // Gives the rows whose key is that of an earlier one what that has got.
@@ -82,8 +86,9 @@ class Gather final : public execute::FanOut::Work {
   RowMaker::Wanted wanted_;
   const InlineLimits limits_;
   Then then_;
-  std::vector<size_t> first_cell_;  // per group, and the number of all
-  size_t begin_ = 0;                // of what is not filled yet
+  std::vector<size_t> in_every_row_;  // the groups that are not shared
+  size_t cells_ = 0;
+  size_t begin_ = 0;  // of what is not filled yet
   size_t part_cells_ = 0;
   size_t parts_ = 0;
   std::atomic<size_t> next_part_{0};
@@ -91,8 +96,8 @@ class Gather final : public execute::FanOut::Work {
   std::atomic<size_t> parts_ended_{0};
 
   base::Mutex mu_;
-  std::vector<StaleRow> stale_;  // under mu_ while parts run
-  std::vector<StaleRow> lost_;   // "
+  std::vector<StaleRow> stale_;    // under mu_ while parts run
+  std::vector<base::RowId> lost_;  // "
 };
 
 }  // namespace freshline::serve

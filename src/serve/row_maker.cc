@@ -18,12 +18,24 @@ namespace {
 // is found and copied, or assessed for the scheduler.
 constexpr Duration kReadCost = std::chrono::nanoseconds(300);
 constexpr Duration kAssessCost = std::chrono::microseconds(2);
+// What is made anew for every answer is stored where making it costs several
+// times what storing does: it holds until an event comes or a window moves.
+constexpr Duration kStoreCostMin = std::chrono::microseconds(2);
 
 base::UnixMicros NewestTime(const table::EventView& events) {
   return events.empty() ? 0 : events.event_time_us[events.size - 1];
 }
 
 }  // namespace
+
+void RowsMade::Store(table::Table* table) {
+  for (Computed& row : computed) {
+    row.stored.bytes = row.bytes;
+    // Refused where a later computation was stored meanwhile: as it should be.
+    table->Commit(row.row, row.stored);
+  }
+  computed.clear();
+}
 
 bool RowMaker::Fill(const Wanted& wanted, const KeyView& key, size_t g,
                     uint32_t row, Answer* answer, RowsMade* made) const {
@@ -78,7 +90,7 @@ bool RowMaker::Fill(const Wanted& wanted, const KeyView& key, size_t g,
   r.freshness.obtained =
       r.stored.exists() ? Obtained::kStaleDeadline : Obtained::kDefaultCold;
   Put(r, r.stored.bytes, r.freshness);
-  if (made_anew) made->lost.push_back(NeedOf(r));
+  if (made_anew) made->lost.push_back({key.id(), group.id});
   return true;
 }
 
@@ -130,35 +142,56 @@ RowMaker::Inline RowMaker::TryInline(const Row& r) const {
   if (afford == Inline::kElsewhere) return afford;
   if (afford == Inline::kNot && group.placement != registry::Placement::kInline)
     return afford;
-  const featurize::Input input{
-      events, r.key.window_time_us(group.source, r.wanted.now_us)};
-  execute::ScratchSet& scratch = *r.made->scratch;
-  if (!rooms_.full.Compute(group.id, input, *rooms_.clock, &scratch).ok()) {
-    RowFreshness failed = r.freshness;
-    failed.obtained =
-        r.stored.exists() ? Obtained::kStaleError : Obtained::kDefaultCold;
-    Put(r, r.stored.bytes, failed);
+  const bool store = !made_anew || r.stored.exists() || cost >= kStoreCostMin;
+  const std::optional<RowFreshness> fresh =
+      Compute(r.wanted.now_us, r.key, group, events, store, r.made);
+  if (fresh.has_value()) {
+    Put(r, r.made->scratch->row, *fresh);
     return Inline::kDone;
+  }
+  RowFreshness failed = r.freshness;
+  failed.obtained =
+      r.stored.exists() ? Obtained::kStaleError : Obtained::kDefaultCold;
+  Put(r, r.stored.bytes, failed);
+  return Inline::kDone;
+}
+
+std::optional<RowFreshness> RowMaker::Compute(
+    base::UnixMicros now_us, const KeyView& key, const FeatureGroup& group,
+    const table::EventView& events, bool store, RowsMade* made) const {
+  const featurize::Input input{events,
+                               key.window_time_us(group.source, now_us)};
+  execute::ScratchSet& scratch = *made->scratch;
+  if (!rooms_.full.Compute(group.id, input, *rooms_.clock, &scratch).ok()) {
+    return std::nullopt;
   }
   // Under the shard's lock: every event of the key up to it has been seen.
   RowFreshness fresh;
   fresh.obtained = Obtained::kComputedInline;
   fresh.event_time_us = NewestTime(events);
-  fresh.as_of = {rooms_.table->newest_sequence(), r.wanted.now_us};
+  fresh.as_of = {rooms_.table->newest_sequence(), now_us};
   fresh.holds_until_us =
-      execute::HoldsUntil(*rooms_.full.of(group.id), input, r.wanted.now_us);
-  Put(r, scratch.row, fresh);
-  // What is made anew is stored only where a job has stored it once.
-  if (!made_anew || r.stored.exists()) {
-    r.made->computed.push_back({{r.key.id(), group.id},
-                                scratch.row,
-                                {{},
-                                 fresh.as_of,
-                                 fresh.event_time_us,
-                                 base::Fidelity::kFull,
-                                 fresh.holds_until_us}});
+      execute::HoldsUntil(*rooms_.full.of(group.id), input, now_us);
+  if (store) {
+    made->computed.push_back({{key.id(), group.id},
+                              scratch.row,
+                              {{},
+                               fresh.as_of,
+                               fresh.event_time_us,
+                               base::Fidelity::kFull,
+                               fresh.holds_until_us}});
   }
-  return Inline::kDone;
+  return fresh;
+}
+
+void RowMaker::Refresh(base::UnixMicros now_us, const KeyView& key,
+                       const FeatureGroup& group, RowsMade* made) const {
+  if (execute::IsFresh(group, key.row(group.id), key.signals(group.id),
+                       now_us)) {
+    return;
+  }
+  Compute(now_us, key, group, key.events(group.source, now_us), /*store=*/true,
+          made);
 }
 
 RowMaker::Inline RowMaker::TryApproximate(const Row& r) const {

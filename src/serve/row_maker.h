@@ -38,15 +38,18 @@ struct RowsMade {
   execute::ScratchPool::Loan scratch;
   std::optional<execute::ScratchPool::Loan> approximate_scratch;
   std::vector<StaleRow> stale;
-  // Rows that were given up for want of time though idle workers could refresh
+  // Rows that were given up for want of time; whoever is idle could refresh
   // them for the next query.
-  std::vector<StaleRow> lost;
+  std::vector<base::RowId> lost;
   struct Computed {  // to be stored once the key is unlocked
     base::RowId row;
     registry::RowBytes bytes;
     table::StoredRow stored;  // without the bytes
   };
   std::vector<Computed> computed;
+
+  // Stores what was computed. REQUIRES: the caller holds no key.
+  void Store(table::Table* table);
 };
 
 // Fills one row of an answer from one key: from what is stored where that is
@@ -84,6 +87,11 @@ class RowMaker {
   bool Fill(const Wanted& wanted, const table::KeyView& key, size_t g,
             uint32_t row, Answer* answer, RowsMade* made) const;
 
+  // Computes a row for the next query, from its key under its lock, where what
+  // is stored is not fresh.
+  void Refresh(base::UnixMicros now_us, const table::KeyView& key,
+               const registry::FeatureGroup& group, RowsMade* made) const;
+
   // Working memory for a thread that fills rows.
   RowsMade Begin(size_t segment, const InlineLimits& limits) const {
     return {segment, limits, rooms_.full.scratch->Borrow(), {}, {}, {}, {}};
@@ -119,6 +127,13 @@ class RowMaker {
            const RowFreshness& freshness) const {
     r.answer->Put(r.g, r.row, bytes, freshness, r.made->segment);
   }
+  // Computes a row into made->scratch, and keeps it to be stored if `store`.
+  // Returns the freshness of what it computed; none where that failed.
+  std::optional<RowFreshness> Compute(base::UnixMicros now_us,
+                                      const table::KeyView& key,
+                                      const registry::FeatureGroup& group,
+                                      const table::EventView& events,
+                                      bool store, RowsMade* made) const;
   StaleRow NeedOf(const Row& r) const;
 
   const Options options_;

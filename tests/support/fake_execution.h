@@ -113,16 +113,25 @@ class FakeFanOut final : public execute::FanOut {
     ++posted;
     return true;
   }
-  void RunAll() {
-    while (!works_.empty()) {
-      if (!works_.front()->RunPart()) works_.pop_front();
-    }
+  bool TryPostIdle(std::shared_ptr<Work> work) override {
+    if (full) return false;
+    idle_.push_back(std::move(work));
+    return true;
   }
+  void RunAll() { Run(&works_); }
+  void RunIdle() { Run(&idle_); }
   bool full = false;
   int posted = 0;
 
  private:
-  std::deque<std::shared_ptr<Work>> works_;
+  using Works = std::deque<std::shared_ptr<Work>>;
+  static void Run(Works* works) {
+    while (!works->empty()) {
+      if (!works->front()->RunPart()) works->pop_front();
+    }
+  }
+  Works works_;
+  Works idle_;
 };
 
 // What became of one fake query; outlives it.

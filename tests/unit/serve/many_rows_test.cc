@@ -10,6 +10,7 @@ using base::Obtained;
 using ingest::ColumnInput;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
 using ::testing::HasSubstr;
 using ::testing::Optional;
 
@@ -42,7 +43,7 @@ TEST_F(FeatureServerTest, ABudgetOfZeroStillMakesCheapRows) {
   }
 }
 
-// What was given up for want of time is refreshed by an idle worker, and the
+// What was given up for want of time is refreshed once nothing is due, and the
 // next query finds it.
 TEST_F(FeatureServerTest, ARowThatTimeDidNotSufficeForIsFreshTheNextTime) {
   const std::vector<int64_t> users = Users(100);
@@ -57,17 +58,31 @@ TEST_F(FeatureServerTest, ARowThatTimeDidNotSufficeForIsFreshTheNextTime) {
   EXPECT_EQ(late.How(0, 0), Obtained::kComputedInline);
   EXPECT_EQ(late.How(0, 99), Obtained::kDefaultCold);
 
-  for (int i = 0; i < 100; ++i) {
-    RunFor(milliseconds(10));
-    if (pool_.running(0)) pool_.Finish(0, microseconds(6));
-  }
-  RunFor(milliseconds(10));
+  fan_out_.RunIdle();
   fan_out_.full = true;  // so that nothing but what is stored can answer
   Outcome again;
   Get({.service = "quick_only", .click = false, .users = {users[99]}}, &again);
   ASSERT_TRUE(again.answer.has_value());
   EXPECT_EQ(again.How(0), Obtained::kAlreadyFresh);
   EXPECT_EQ(again.Int(0), 1);
+}
+
+// Storing pays where making a row costs several times as much.
+TEST_F(FeatureServerTest, WhatCostsMuchToMakeAnewIsKeptAndWhatCostsLittleNot) {
+  const std::vector<int64_t> users = Users(2);
+  for (const auto& [cost, then] :
+       {std::pair(nanoseconds(300), Obtained::kComputedInline),
+        std::pair(nanoseconds(9000), Obtained::kAlreadyFresh)}) {
+    costs_.Set(base::GroupId{1}, 1, cost);
+    for (const Obtained how : {Obtained::kComputedInline, then}) {
+      Outcome outcome;
+      Get({.service = "quick_only", .click = false, .users = users}, &outcome);
+      ASSERT_TRUE(outcome.answer.has_value());
+      EXPECT_EQ(outcome.How(0, 0), how);
+      EXPECT_EQ(outcome.How(0, 1), how);
+      EXPECT_EQ(outcome.Int(0), 1);
+    }
+  }
 }
 
 TEST_F(FeatureServerTest, AFullFanOutLosesNoQuery) {
