@@ -196,7 +196,12 @@ void BM_Aggregates(benchmark::State& state) {
         });
   }
 }
-BENCHMARK(BM_Aggregates)->ArgName("events")->Arg(10)->Arg(100)->Arg(1000)->Arg(2000);
+BENCHMARK(BM_Aggregates)
+    ->ArgName("events")
+    ->Arg(10)
+    ->Arg(100)
+    ->Arg(1000)
+    ->Arg(2000);
 
 }  // namespace
 }  // namespace freshline::table
