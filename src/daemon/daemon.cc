@@ -27,6 +27,7 @@
 #include "execute/row_assessor.h"
 #include "execute/thread_worker_pool.h"
 #include "featurize/functions.h"
+#include "http2/connections.h"
 #include "ingest/ingest.h"
 #include "outcome/outcome_book.h"
 #include "record/decision_log_writer.h"
@@ -131,10 +132,10 @@ estimate::Estimator::Options EstimatorOptions(const DaemonConfig& config) {
 constexpr int kOwnDescriptors = 16;
 
 void SetConnectionOptions(const RpcConfig& config, rpc::ServerOptions* out) {
-  rpc::Connections::Limits& limits = out->connections;
+  http2::Connections::Limits& limits = out->connections;
   limits.open_max = config.connections_max;
   limits.per_address_max = config.connections_per_address_max;
-  limits.descriptor_max = rpc::DescriptorsMax(kOwnDescriptors);
+  limits.descriptor_max = http2::DescriptorsMax(kOwnDescriptors);
   limits.connection.answer_bytes_max = config.unread_bytes_per_connection_max;
   limits.connection.all_answer_bytes_max = config.unread_bytes_max;
   limits.connection.unread_max = config.unread_max;

@@ -3,12 +3,10 @@
 
 #include <absl/base/internal/raw_logging.h>
 #include <google/protobuf/stubs/logging.h>
-#include <grpc/support/log.h>
 
 #include <atomic>
 #include <string>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/bounded_write.h"
 #include "base/bug_sink.h"
@@ -25,17 +23,6 @@ std::atomic<AsyncLog*> target{nullptr};
 // The process ends behind this line, before the log's thread could write it.
 void LastWords(const char* file, int line, absl::string_view text) {
   base::WriteLastWords(absl::StrCat(file, ":", line, ": ", text, "\n"));
-}
-
-void OfGrpc(gpr_log_func_args* args) {
-  // How GPR_ASSERT begins; abort() follows.
-  if (absl::StartsWith(args->message, "assertion failed")) {
-    LastWords(args->file, args->line, args->message);
-    return;
-  }
-  target.load()->WriteOf(Library::kGrpc,
-                         absl::StrCat(args->file, ":", args->line, ": ",
-                                      absl::string_view(args->message)));
 }
 
 void OfProtobuf(google::protobuf::LogLevel level, const char* file, int line,
@@ -62,7 +49,6 @@ void OfBugs(const char* line) { target.load()->Write(line); }
 
 void RouteLibraryLines(AsyncLog* log) {
   target = log;
-  gpr_set_log_function(OfGrpc);
   google::protobuf::SetLogHandler(OfProtobuf);
   absl::raw_logging_internal::RegisterLogFilterAndPrefixHook(OfAbseil);
   base::SetBugSink(OfBugs);

@@ -7,6 +7,15 @@
 #include "absl/strings/str_cat.h"
 
 namespace freshline::rpc {
+
+using http2::ConnectionStats;
+using http2::EndReason;
+using http2::EndReasonName;
+using http2::kEndReasons;
+using http2::kRefusals;
+using http2::Refusal;
+using http2::RefusalName;
+
 namespace {
 
 // A refusal is news for so long.
@@ -37,10 +46,6 @@ void FillConnections(const ConnectionStats& stats, base::MonoTime now,
         refused,
         " connections were refused since start, the last one within "
         "the last minute; connections.refused says why"));
-  }
-  if (stats.unseen > 0) {
-    out->add_degraded(
-        "what connections send is not seen: floods of frames are not bounded");
   }
 }
 

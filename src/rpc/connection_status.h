@@ -3,12 +3,12 @@
 
 #include "base/time.h"
 #include "freshline/v1/operations.pb.h"
-#include "rpc/connections.h"
+#include "http2/connections.h"
 
 namespace freshline::rpc {
 
 // Writes what became of the connections, and what is wrong with them at `now`.
-void FillConnections(const ConnectionStats& stats, base::MonoTime now,
+void FillConnections(const http2::ConnectionStats& stats, base::MonoTime now,
                      v1::GetStatusResponse* out);
 
 }  // namespace freshline::rpc

@@ -11,76 +11,15 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/status_macros.h"
-#include "freshline/v1/feature_store.grpc.pb.h"
-#include "freshline/v1/operations.grpc.pb.h"
+#include "freshline/v1/feature_store.pb.h"
 #include "rpc/call.h"
+#include "rpc/call_context.h"
 #include "rpc/call_queue.h"
-#include "rpc/connections.h"
-#include "rpc/grpc_status.h"
-#include "rpc/health.h"
 #include "rpc/intake.h"
 #include "rpc/poller.h"
 #include "rpc/request_counts.h"
-#include "rpc/server.h"
 
 namespace freshline::rpc {
-
-// What every call needs; outlives all calls.
-struct CallContext {
-  using FeatureStore = v1::FeatureStore::WithRawMethod_GetFeatures<
-      v1::FeatureStore::WithRawMethod_PushEvents<
-          v1::FeatureStore::WithRawMethod_ReportOutcome<
-              v1::FeatureStore::Service>>>;
-  using Operations = v1::Operations::WithRawMethod_GetStatus<
-      v1::Operations::WithRawMethod_GetSchema<v1::Operations::Service>>;
-
-  ServerOptions options;
-  Server::Rooms rooms;
-  FeatureStore features;
-  Operations operations;
-  RequestCounts counts;
-  HealthService health{&counts.Of(Method::kCheckHealth)};
-  std::unique_ptr<Connections> connections;
-  std::unique_ptr<Intake> intake;
-  std::vector<std::unique_ptr<Poller>> pollers;
-  std::vector<ServingThread> threads;
-  std::atomic<uint32_t> threads_ready{0};
-  std::atomic<bool> draining{false};
-  std::atomic<uint32_t> in_flight{0};
-  std::atomic<uint32_t> unanswered{0};  // of them
-  // When the last call of the feature store came. Relaxed: nothing hangs on
-  // it but how long a drain waits.
-  std::atomic<base::MonoTime> last_call{};
-  // Relaxed: statistics.
-  std::atomic<uint64_t> refused_overdue{0};
-  std::atomic<uint64_t> refused_full{0};
-
-  MessageLimits limits() const {
-    return {options.receive_bytes_max, options.send_bytes_max};
-  }
-
-  ServerReport Report() const {
-    return {.threads = threads, .draining = draining, .counts = &counts};
-  }
-
-  // Whether a new request is taken: UNAVAILABLE, RESOURCE_EXHAUSTED if not.
-  absl::Status Admit() {
-    if (draining.load(std::memory_order_relaxed)) {
-      counts.Refused(CallRefusal::kDraining);
-      // `freshline push` knows it by this text.
-      return absl::UnavailableError("the server is draining");
-    }
-    if (in_flight.load(std::memory_order_relaxed) >
-        options.requests_in_flight_max) {
-      counts.Refused(CallRefusal::kInFlight);
-      refused_full.fetch_add(1, std::memory_order_relaxed);
-      return absl::ResourceExhaustedError(
-          absl::StrCat("more than ", options.requests_in_flight_max,
-                       " requests are in flight; try again later"));
-    }
-    return absl::OkStatus();
-  }
-};
 
 // A call that may carry events: served by the poller in its turn; on the intake
 // where it is large, or where its events have a producer and an earlier request
@@ -92,10 +31,9 @@ class EventCall : public UnaryCall<Request, Response>, private CallQueue::Call {
   using Base = UnaryCall<Request, Response>;
   using Batches = google::protobuf::RepeatedPtrField<v1::EventBatch>;
 
-  EventCall(CallContext* server, Poller* poller, Method method,
-            Intake::Lane lane)
-      : Base(&server->counts.Of(method), server->connections.get(),
-             server->limits()),
+  EventCall(CallContext* server, Poller* poller, const CallOrigin& origin,
+            Method method, Intake::Lane lane)
+      : Base(origin, &server->counts.Of(method), server->limits()),
         server_(server),
         poller_(poller),
         lane_(lane) {}
@@ -155,22 +93,20 @@ class EventCall : public UnaryCall<Request, Response>, private CallQueue::Call {
   void AddRetryHint() {
     const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(
         server_->options.retry_after);
-    this->context_.AddTrailingMetadata(
-        kRetryPushbackKey, absl::StrCat(std::max<int64_t>(wait.count(), 1)));
+    this->AskToWait(std::max<int64_t>(wait.count(), 1));
   }
 
   absl::Status Accept() {
     FRESHLINE_RETURN_IF_ERROR(server_->Admit());
     FRESHLINE_RETURN_IF_ERROR(this->CheckUnread());
-    FRESHLINE_RETURN_IF_ERROR(this->CheckSize());
     FRESHLINE_RETURN_IF_ERROR(InTime(budget_max()));
-    const size_t bytes = this->request_bytes_.Length();
+    const size_t bytes = this->request_bytes();
     if (bytes > server_->options.poller_request_bytes_max) {
       return Post(bytes, /*parsed=*/false);
     }
     FRESHLINE_RETURN_IF_ERROR(this->Parse());
     if (!server_->intake->idle() && numbered() &&
-        server_->intake->Holds(this->context_.peer())) {
+        server_->intake->Holds(this->connection().peer())) {
       return Post(this->request_->SpaceUsedLong(), /*parsed=*/true);
     }
     return Serve();
@@ -183,12 +119,12 @@ class EventCall : public UnaryCall<Request, Response>, private CallQueue::Call {
   }
 
   absl::Status Post(size_t bytes, bool parsed) {
-    Intake::Job job = [this, parsed, hold = typename Base::Hold(this)] {
+    Intake::Job job = [this, parsed, hold = rpc::Call::Hold(this)] {
       absl::Status s = parsed ? absl::OkStatus() : this->Parse();
       if (s.ok()) s = Serve();
       if (!s.ok()) this->Finish(s);
     };
-    if (server_->intake->TryPost(lane_, this->context_.peer(),
+    if (server_->intake->TryPost(lane_, this->connection().peer(),
                                  bytes + sizeof(*this), std::move(job))) {
       return absl::OkStatus();
     }

@@ -48,10 +48,9 @@ std::string MessageFor(absl::string_view message) {
 
 }  // namespace
 
-grpc::Status ToGrpcStatus(const absl::Status& status) {
-  if (status.ok()) return grpc::Status::OK;
-  return {static_cast<grpc::StatusCode>(status.code()),
-          MessageFor(status.message())};
+absl::Status ToGrpcStatus(const absl::Status& status) {
+  if (status.ok()) return status;
+  return absl::Status(status.code(), MessageFor(status.message()));
 }
 
 }  // namespace freshline::rpc

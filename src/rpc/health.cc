@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rpc/health.h"
 
-#include <grpcpp/alarm.h>
-
+#include <atomic>
 #include <string>
+#include <utility>
 
 #include "base/status_macros.h"
 #include "rpc/call.h"
+#include "rpc/stream_call.h"
 
 namespace freshline::rpc {
 
@@ -16,17 +17,10 @@ using grpc::health::v1::HealthCheckResponse;
 class HealthService::CheckCall final
     : public UnaryCall<HealthCheckRequest, HealthCheckResponse> {
  public:
-  CheckCall(HealthService* health, grpc::ServerCompletionQueue* queue,
-            Connections* connections)
-      : UnaryCall(health->counts_, connections),
-        health_(health),
-        queue_(queue) {
-    health_->service_.RequestCheck(&context_, &request_bytes_, &responder_,
-                                   queue_, queue_, &main_tag_);
-  }
+  CheckCall(HealthService* health, const CallOrigin& origin)
+      : UnaryCall(origin, health->counts_, MessageLimits()), health_(health) {}
 
  private:
-  void PostNext() override { new CheckCall(health_, queue_, connections()); }
   void Handle() override { Finish(Check()); }
 
   absl::Status Check() {
@@ -38,110 +32,107 @@ class HealthService::CheckCall final
   }
 
   HealthService* const health_;
-  grpc::ServerCompletionQueue* const queue_;
 };
 
-// One watcher: at most one write is under way; a change meanwhile leads to one
-// more write with the newest status.
-class HealthService::WatchCall final : public CallEvents {
+// One watcher: at most one answer is under way; a change meanwhile leads to one
+// more with the newest status.
+class HealthService::WatchCall final : public StreamCall {
  public:
-  WatchCall(HealthService* health, grpc::ServerCompletionQueue* queue)
-      : health_(health), queue_(queue), writer_(&context_) {
-    context_.AsyncNotifyWhenDone(&done_tag_);
-    health_->service_.RequestWatch(&context_, &request_, &writer_, queue_,
-                                   queue_, &main_tag_);
-  }
+  WatchCall(HealthService* health, const CallOrigin& origin)
+      : StreamCall(origin, &health->watch_counts_, MessageLimits()),
+        health_(health) {}
 
-  void On(Event event, bool ok) override {
-    if (event == Event::kDone) {
-      done_ = true;
-      Unregister();
-    } else if (!matched_) {
-      if (!ok) {
-        delete this;
-        return;
-      }
-      matched_ = true;
-      new WatchCall(health_, queue_);
-      base::MutexLock lock(&health_->mu_);
-      health_->watchers_.insert(this);
-      WriteLocked();
-      if (health_->ending_) EndLocked();
-    } else {
-      base::MutexLock lock(&health_->mu_);
-      writing_ = false;
-      if (ok && !done_) WriteLocked();
-      if (ok && !done_ && health_->ending_) EndLocked();
-    }
-    if (done_ && !writing_) delete this;
-  }
-
-  // Writes the status unless it is the one last written.
-  // REQUIRES: health_->mu_ is held.
-  void WriteLocked() {
-    bool known = false;
-    const auto status = health_->StatusOf(request_.service(), &known);
-    if (ended_ || writing_ || (written_ && status == last_)) return;
-    HealthCheckResponse response;
-    response.set_status(status);
-    last_ = status;
-    written_ = true;
-    writing_ = true;
-    writer_.Write(response, &main_tag_);
-  }
-
-  // Ends the stream, unless a write is under way, whose end leads here again.
-  // REQUIRES: health_->mu_ is held.
-  void EndLocked() {
-    if (ended_ || writing_) return;
-    ended_ = true;
-    writing_ = true;
-    writer_.Finish(
-        grpc::Status(grpc::StatusCode::UNAVAILABLE, "the server is stopping"),
-        &main_tag_);
+  // Something has changed. Any thread; health_->mu_ is held, so that the
+  // watcher does not go meanwhile.
+  void Tell() {
+    if (told_.exchange(true)) return;
+    Ref();
+    loop().Post(this);
   }
 
  private:
-  void Unregister() {
+  void OnMessage(std::string bytes) override {
+    if (registered_ || !request_.ParseFromString(bytes)) {
+      End(absl::InvalidArgumentError("one HealthCheckRequest is expected"));
+      return;
+    }
+    registered_ = true;
+    base::MutexLock lock(&health_->mu_);
+    health_->watchers_.insert(this);
+  }
+  void OnHalfClose() override {
+    if (!registered_) End(absl::InternalError("there is no request"));
+    Update();
+  }
+  void OnSent() override {
+    writing_ = false;
+    Update();
+  }
+  void OnGone() override {
+    if (!registered_) return;
     base::MutexLock lock(&health_->mu_);
     health_->watchers_.erase(this);
   }
+  void RunOnLoop() override {
+    told_.store(false);
+    if (registered_) Update();
+    Unref();
+  }
+
+  void Update() {
+    if (writing_ || ended()) return;
+    bool known = false;
+    const ServingStatus status = health_->StatusOf(request_.service(), &known);
+    if (!written_ || status != last_) {
+      HealthCheckResponse response;
+      response.set_status(status);
+      last_ = status;
+      written_ = writing_ = true;
+      Write(response);
+    }
+    if (health_->ending_) {
+      End(absl::UnavailableError("the server is stopping"));
+    }
+  }
 
   HealthService* const health_;
-  grpc::ServerCompletionQueue* const queue_;
-  grpc::ServerContext context_;
   HealthCheckRequest request_;
-  grpc::ServerAsyncWriter<HealthCheckResponse> writer_;
-  Tag main_tag_{this, Event::kMain};
-  Tag done_tag_{this, Event::kDone};
-  HealthCheckResponse::ServingStatus last_ = HealthCheckResponse::UNKNOWN;
-  bool matched_ = false;
+  ServingStatus last_ = HealthCheckResponse::UNKNOWN;
+  bool registered_ = false;
   bool written_ = false;
   bool writing_ = false;
-  bool ended_ = false;
-  bool done_ = false;
+  std::atomic<bool> told_{false};
 };
 
-void HealthService::Post(grpc::ServerCompletionQueue* queue,
-                         Connections* connections) {
-  new CheckCall(this, queue, connections);
-  new WatchCall(this, queue);
+void HealthService::AddTo(MethodTable* methods) {
+  const auto check = [this](Poller*, const CallOrigin& origin) -> Call* {
+    return new CheckCall(this, origin);
+  };
+  const auto watch = [this](Poller*, const CallOrigin& origin) -> Call* {
+    return new WatchCall(this, origin);
+  };
+  methods->emplace("/grpc.health.v1.Health/Check", MethodEntry{check, counts_});
+  methods->emplace("/grpc.health.v1.Health/Watch",
+                   MethodEntry{watch, &watch_counts_});
 }
 
 void HealthService::SetServing(bool serving) {
   serving_ = serving;
-  base::MutexLock lock(&mu_);
-  for (WatchCall* watcher : watchers_) watcher->WriteLocked();
+  TellAll();
 }
 
 void HealthService::EndWatches() {
-  base::MutexLock lock(&mu_);
   ending_ = true;
-  for (WatchCall* watcher : watchers_) watcher->EndLocked();
+  TellAll();
 }
 
-HealthCheckResponse::ServingStatus HealthService::StatusOf(
-    const std::string& service, bool* known) const {
+void HealthService::TellAll() {
+  base::MutexLock lock(&mu_);
+  for (WatchCall* watcher : watchers_) watcher->Tell();
+}
+
+HealthService::ServingStatus HealthService::StatusOf(const std::string& service,
+                                                     bool* known) const {
   *known = service.empty() || service == "freshline.v1.FeatureStore" ||
            service == "freshline.v1.Operations";
   if (!*known) return HealthCheckResponse::SERVICE_UNKNOWN;

@@ -2,32 +2,27 @@
 #pragma once
 
 #include <atomic>
-#include <memory>
 #include <set>
-
-#include <grpcpp/grpcpp.h>
+#include <string>
 
 #include "base/mutex.h"
-#include "grpc/health/v1/health.grpc.pb.h"
-#include "rpc/connections.h"
+#include "grpc/health/v1/health.pb.h"
+#include "rpc/methods.h"
 #include "rpc/request_counts.h"
 
 namespace freshline::rpc {
 
-// The standard health checking service on the server's own queues: the
-// library's default one would bring in threads of the callback API.
+// The standard health checking service.
 //
-// Thread-safety: SetServing() from any thread; Post() before serving begins.
+// Lifecycle: outlives its calls.
+// Thread-safety: every method from any thread but AddTo(), which comes before
+// serving begins.
 class HealthService {
  public:
   // `counts`, of the checks, outlives the service.
   explicit HealthService(CodeCounts* counts) : counts_(counts) {}
 
-  void Register(grpc::ServerBuilder* builder) {
-    builder->RegisterService(&service_);
-  }
-  // Accepts health calls on `queue`; `connections` outlives them.
-  void Post(grpc::ServerCompletionQueue* queue, Connections* connections);
+  void AddTo(MethodTable* methods);
 
   // What "" and the daemon's services report. Watchers are told.
   void SetServing(bool serving);
@@ -36,20 +31,18 @@ class HealthService {
   void EndWatches();
 
  private:
+  using ServingStatus = grpc::health::v1::HealthCheckResponse::ServingStatus;
   class CheckCall;
   class WatchCall;
-  grpc::health::v1::HealthCheckResponse::ServingStatus StatusOf(
-      const std::string& service, bool* known) const;
+  ServingStatus StatusOf(const std::string& service, bool* known) const;
+  void TellAll();
 
-  grpc::health::v1::Health::WithRawMethod_Check<
-      grpc::health::v1::Health::WithAsyncMethod_Watch<
-          grpc::health::v1::Health::Service>>
-      service_;
   CodeCounts* const counts_;
+  CodeCounts watch_counts_;
   std::atomic<bool> serving_{false};
+  std::atomic<bool> ending_{false};
   base::Mutex mu_;
   std::set<WatchCall*> watchers_ ABSL_GUARDED_BY(mu_);
-  bool ending_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 }  // namespace freshline::rpc

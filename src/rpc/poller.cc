@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rpc/poller.h"
 
-#include <grpc/support/time.h>
+#include <utility>
 
 #include "base/thread.h"
-#include "rpc/call.h"
+#include "rpc/call_door.h"
 
 namespace freshline::rpc {
 
@@ -19,76 +19,61 @@ constexpr Duration kWaitMax = std::chrono::milliseconds(50);
 constexpr Duration kServeSlice = std::chrono::microseconds(500);
 // And so long it is read while calls wait to be served.
 constexpr Duration kReadSlice = std::chrono::milliseconds(2);
-constexpr Duration kBusy = std::chrono::microseconds(100);
-constexpr int kNothingSaid = 4;
 
 }  // namespace
 
+Poller::Poller(const base::Clock* clock, const http2::Loop::Options& options,
+               http2::Connections* connections, const MethodTable* methods)
+    : clock_(clock),
+      methods_(methods),
+      metadata_bytes_max_(connections->metadata_bytes_max()),
+      calls_(clock->Now()),
+      loop_(options, *clock, connections, this) {}
+
+std::unique_ptr<Poller::Handler> Poller::Connect(
+    std::shared_ptr<http2::Connection> connection) {
+  return std::make_unique<CallDoor>(this, methods_, std::move(connection),
+                                    metadata_bytes_max_);
+}
+
 void Poller::Run() {
+  loop_.Own();
   run_delay_ = base::ThreadRunDelay();
-  while (true) {
-    const Got got = Read();
-    if (got == Got::kEnd) return;
+  while (!loop_.ended()) {
+    const bool read = Read();
     // More may have come while calls were served.
     const bool served = Serve();
-    if (got == Got::kNothing && !served && Wait() == Got::kEnd) return;
+    const bool posted = loop_.RunPosted();
+    loop_.Flush();
+    if (!read && !served && !posted && !loop_.ended()) Wait();
   }
 }
 
-Poller::Got Poller::Next(gpr_timespec deadline) {
-  void* tag = nullptr;
-  bool ok = false;
-  switch (queue_->AsyncNext(&tag, &ok, deadline)) {
-    case grpc::CompletionQueue::GOT_EVENT: {
-      const auto* event = static_cast<CallEvents::Tag*>(tag);
-      event->call->On(event->event, ok);
-      return Got::kEvent;
+// What came after a turn began may not have been read in it; all else was,
+// where the turn found an end.
+bool Poller::Read() {
+  const MonoTime begin = clock_->Now();
+  bool any = std::exchange(polled_, false);
+  MonoTime turn = begin;
+  while (true) {
+    if (!any || turn != begin) any |= loop_.Poll(Duration::zero());
+    const bool all = loop_.Read();
+    if (all) {
+      calls_.Dry(turn);
+      return any;
     }
-    case grpc::CompletionQueue::TIMEOUT:
-      return Got::kNothing;
-    case grpc::CompletionQueue::SHUTDOWN:
-      break;
+    turn = clock_->Now();
+    if (turn - begin >= kReadSlice && !calls_.empty()) return any;
   }
-  return Got::kEnd;
 }
 
-Poller::Got Poller::Wait() {
+void Poller::Wait() {
   const MonoTime begin = clock_->Now();
   calls_.Waits(begin, begin + kWaitMax);
-  void* tag = nullptr;
-  bool ok = false;
-  const auto got = queue_->AsyncNext(
-      &tag, &ok,
-      gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                   gpr_time_from_nanos(kWaitMax.count(), GPR_TIMESPAN)));
+  polled_ = loop_.Poll(kWaitMax);
   const Duration run_delay = base::ThreadRunDelay();
   calls_.Woke(clock_->Now(), run_delay - run_delay_);
   run_delay_ = run_delay;
-  if (got == grpc::CompletionQueue::SHUTDOWN) return Got::kEnd;
-  if (got == grpc::CompletionQueue::TIMEOUT) return Got::kNothing;
-  const auto* event = static_cast<CallEvents::Tag*>(tag);
-  event->call->On(event->event, ok);
-  return Got::kEvent;
-}
-
-// gRPC looks at one readable socket at a time, and finds nothing where it holds
-// but a part of a request, though others are full. While there is much to read,
-// nothing is believed only when it is said again and again.
-Poller::Got Poller::Read() {
-  const MonoTime begin = clock_->Now();
-  int nothing = 0;
-  while (true) {
-    const Got got = Next(gpr_inf_past(GPR_CLOCK_MONOTONIC));
-    if (got == Got::kEnd) return got;
-    const MonoTime now = clock_->Now();
-    nothing = got == Got::kNothing ? nothing + 1 : 0;
-    const bool busy = calls_.overloaded() || now - begin >= kBusy;
-    if (nothing >= (busy ? kNothingSaid : 1)) {
-      calls_.Dry(now);
-      return got;
-    }
-    if (now - begin >= kReadSlice && !calls_.empty()) return got;
-  }
 }
 
 bool Poller::Serve() {
@@ -100,6 +85,8 @@ bool Poller::Serve() {
     if (call == nullptr) break;
     served = true;
     call->Begin();
+    // Others' answers are due when they come.
+    if (loop_.RunPosted()) loop_.Flush();
     now = clock_->Now();
   }
   return served;

@@ -13,10 +13,10 @@
 #include "base/clock.h"
 #include "base/thread.h"
 #include "freshline/v1/operations.pb.h"
+#include "http2/connections.h"
 #include "ingest/ingest.h"
 #include "outcome/outcome_book.h"
 #include "registry/revision.h"
-#include "rpc/connections.h"
 #include "rpc/request_counts.h"
 #include "serve/feature_server.h"
 
@@ -37,7 +37,7 @@ struct ServerOptions {
   uint32_t memory_quota_bytes = 192 << 20;
   // What calls may be open follows streams_per_connection_max and
   // requests_in_flight_max, what headers metadata_bytes_max.
-  Connections::Limits connections;
+  http2::Connections::Limits connections;
   base::Duration handshake_max = std::chrono::seconds(10);
   base::Duration connection_idle_max = std::chrono::minutes(10);
   base::Duration connection_age_max = std::chrono::minutes(30);  // 0: none
@@ -61,23 +61,23 @@ struct ServerReport {
   const RequestCounts* counts = nullptr;
 };
 
-// The gRPC front end: an asynchronous server with its own poller threads, one
-// completion queue each. A poller decodes, applies inline work and enqueues;
-// answers are encoded and sent by whoever completes them. Large requests are
-// left to the intake, one thread of normal class: a poller would be kept by
-// them from all others, the more so under SCHED_FIFO.
+// The gRPC front end: gRPC's protocol over our own HTTP/2 (http2/session.h). A
+// connection is served by one of the poller threads for its life. A poller
+// decodes, applies inline work and enqueues; answers are encoded by whoever
+// completes them, and sent by the poller. Large requests are left to the
+// intake, one thread of normal class: a poller would be kept by them from all
+// others, the more so under SCHED_FIFO.
 //
 // Order: requests that are in flight at once may be served in any order, with
 // one exception: events with a producer are applied in the order in which their
-// requests were complete, among those of one connection and one poller.
+// requests were complete, among those of one connection.
 // Lifecycle: Start() serves; Drain(), then destroy. All of the rooms outlive
 // the server.
-// Limits: every one of ServerOptions, plus keepalive and no decompression; an
-// address in use is an error, never shared. Connections are accepted by a
-// thread of ours, and what each of them costs is counted and bounded
-// (rpc/connections.h). What is refused with
-// RESOURCE_EXHAUSTED carries retry_after as trailing metadata, under
-// kRetryPushbackKey (rpc/grpc_status.h).
+// Limits: every one of ServerOptions, plus keepalive; compressed messages are
+// refused, and an address in use is an error, never shared. What each
+// connection costs is counted and bounded (http2/connections.h). What is
+// refused with RESOURCE_EXHAUSTED carries retry_after as trailing metadata,
+// under kRetryPushbackKey (rpc/grpc_status.h).
 class Server {
  public:
   struct Rooms {
@@ -110,11 +110,12 @@ class Server {
   // When the last call of the feature store came; now, while the intake is at
   // work.
   base::MonoTime last_activity() const;
-  // Ends the connections: takes no more, waits at most `timeout` for calls
-  // under way to be answered, and a moment for their answers to be read; what
-  // the intake holds is served. All else ends at once: streams, and whoever
-  // merely hangs. gRPC ends calls that it has not handed out by then as
-  // CANCELLED, which clients do not retry: drain until no call comes.
+  // Ends the connections: takes no more, asks clients to open no more calls,
+  // waits at most `timeout` for calls under way to be answered, and a moment
+  // for their answers to be read; what the intake holds is served. All else
+  // ends at once: streams, and whoever merely hangs. A call that comes too late
+  // is never served, which clients are told (the last stream of GOAWAY), and
+  // retry elsewhere.
   void Shutdown(base::Duration timeout);
 
  private:

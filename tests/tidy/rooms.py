@@ -41,11 +41,13 @@ _SRC = {
     "execute": "base registry table featurize staleness estimate schedule",
     "serve": ("base registry table ingest featurize estimate staleness outcome "
               "schedule execute"),
-    "rpc": "base registry ingest outcome serve protobuf wire grpc",
+    # Connections and streams, whatever they carry.
+    "http2": "base",
+    "rpc": "base http2 registry ingest outcome serve protobuf wire",
     "client": "api base protobuf wire grpc",
     "cli": "api base csv client version protobuf wire grpc",
     "daemon/config": "base registry schedule protobuf wire",
-    "daemon": _BELOW_RPC + " log rpc protobuf wire grpc",
+    "daemon": _BELOW_RPC + " log http2 rpc protobuf wire",
 }
 
 _OFFLINE = ("base registry featurize bench/stats bench/trace bench/train "

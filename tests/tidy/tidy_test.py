@@ -102,6 +102,9 @@ class IncludesTest(TidyTest):
                 ('src/table/a.cc', 'bench/trace/click.h'),
                 ('src/table/a.cc', 'tests/support/fake_clock.h'),
                 ('src/rpc/a.cc', 'daemon/daemon.h'),
+                ('src/rpc/a.cc', 'grpcpp/grpcpp.h'),
+                ('src/http2/a.cc', 'rpc/server.h'),
+                ('src/http2/a.cc', 'grpc/health/v1/health.pb.h'),
                 ('src/client/a.cc', 'serve/answer.h'),
                 ('src/registry/a.cc', 'daemon/config/config.h'),
                 ('bench/sim/a.cc', 'execute/dispatcher.h'),
@@ -118,7 +121,7 @@ class IncludesTest(TidyTest):
         for name, path in (
                 ('src/table/a.h', 'registry/revision.h'),
                 ('src/table/a.h', 'absl/status/status.h'),
-                ('src/rpc/a.cc', 'grpcpp/grpcpp.h'),
+                ('src/rpc/a.cc', 'http2/session.h'),
                 ('src/rpc/a.cc', 'grpc/health/v1/health.pb.h'),
                 ('src/daemon/config/a.cc', 'freshline/config/v1/daemon.pb.h'),
                 ('src/client/a.cc', 'freshline/client.h'),

@@ -148,7 +148,9 @@ class ServerTest : public ::testing::Test {
     auto server =
         Server::Start(std::move(options),
                       {&clock_, features_.get(), ingest_.get(), outcomes_.get(),
-                       [](const ServerReport&, v1::GetStatusResponse*) {},
+                       [this](const ServerReport&, v1::GetStatusResponse* out) {
+                         out->set_version(std::string(version_bytes_, 'v'));
+                       },
                        [this] { return revision_; }});
     ASSERT_THAT(server, test::IsOk());
     server_ = *std::move(server);
@@ -244,6 +246,7 @@ class ServerTest : public ::testing::Test {
     return accepted;
   }
 
+  size_t version_bytes_ = 0;  // of the status; constant once started
   TickingClock clock_;
   std::shared_ptr<const registry::Revision> revision_;
   std::unique_ptr<table::Table> table_;

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http2/frame_guard.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace freshline::http2 {
+namespace {
+
+constexpr char kPreface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+// RFC 9113, section 6.
+constexpr uint8_t kData = 0;
+constexpr uint8_t kHeaders = 1;
+constexpr uint8_t kResetStream = 3;
+constexpr uint8_t kSettings = 4;
+constexpr uint8_t kPing = 6;
+constexpr uint8_t kContinuation = 9;
+constexpr uint8_t kEndStream = 0x1;
+constexpr uint8_t kEndHeaders = 0x4;
+constexpr uint32_t kResetBytes = 4;
+
+uint32_t BigEndian(const uint8_t* bytes, size_t n) {
+  uint32_t value = 0;
+  for (size_t i = 0; i < n; ++i) value = value << 8 | bytes[i];
+  return value;
+}
+
+}  // namespace
+
+FrameGuard::Fault FrameGuard::Read(std::span<const uint8_t> bytes,
+                                   base::MonoTime now, Calls* calls) {
+  passed_.clear();
+  Refill(now);
+  const uint8_t* from = bytes.data();  // what is behind it is passed, or cut
+  const uint8_t* const end = from + bytes.size();
+  if (!SkipPreface(&bytes)) {
+    Pass(from, end);
+    return fault_;
+  }
+  while (!bytes.empty() && fault_ == Fault::kNone) {
+    if (payload_left_ > 0) {
+      const size_t skip = std::min<uint64_t>(payload_left_, bytes.size());
+      payload_left_ -= skip;
+      bytes = bytes.subspan(skip);
+      if (cutting_) from = bytes.data();
+      continue;
+    }
+    const uint8_t* const header = bytes.data();
+    const bool split = header_have_ > 0;
+    const size_t take = std::min(kHeaderBytes - header_have_, bytes.size());
+    std::copy_n(bytes.begin(), take, header_.begin() + header_have_);
+    header_have_ += take;
+    bytes = bytes.subspan(take);
+    if (header_have_ < kHeaderBytes) {
+      Pass(from, header);
+      from = end;
+      break;
+    }
+    header_have_ = 0;
+    cutting_ = !OnFrame(calls);
+    if (!cutting_ && !split) continue;
+    Pass(from, header);
+    from = bytes.data();
+    if (cutting_) continue;
+    split_ = header_;
+    Pass(split_.data(), split_.data() + split_.size());
+  }
+  Pass(from, end);
+  return fault_;
+}
+
+void FrameGuard::Refill(base::MonoTime now) {
+  if (now <= refilled_) return;
+  const double seconds = std::chrono::duration<double>(now - refilled_).count();
+  credit_ = std::min(limits_.credit_max,
+                     credit_ + seconds * limits_.credit_per_second);
+  refilled_ = now;
+}
+
+bool FrameGuard::SkipPreface(std::span<const uint8_t>* bytes) {
+  if (foreign_) return false;
+  const size_t n = std::min(preface_left_, bytes->size());
+  const char* expected = kPreface + (kPrefaceBytes - preface_left_);
+  if (n > 0 && std::memcmp(bytes->data(), expected, n) != 0) {
+    foreign_ = true;
+    return false;
+  }
+  preface_left_ -= n;
+  *bytes = bytes->subspan(n);
+  return true;
+}
+
+bool FrameGuard::OnFrame(Calls* calls) {
+  const uint32_t length = BigEndian(header_.data(), 3);
+  const uint8_t type = header_[3];
+  const uint8_t flags = header_[4];
+  const uint32_t stream = BigEndian(header_.data() + 5, 4) & 0x7fffffffU;
+  payload_left_ = length;
+  switch (type) {
+    case kData:
+      if (length < kSmallData && (flags & kEndStream) == 0) Spend(1);
+      break;
+    case kHeaders:
+      OnHeaders(stream, length, (flags & kEndHeaders) != 0, calls);
+      break;
+    case kContinuation:
+      Spend(1);
+      AddToBlock(length, (flags & kEndHeaders) != 0, calls);
+      break;
+    case kResetStream:
+      Spend(kResetCost);
+      if (stream <= last_stream_) {
+        ++calls->reset;
+      } else if (length == kResetBytes && stream % 2 == 1) {
+        return false;
+      }
+      break;
+    case kPing:
+      Spend(kPingCost);
+      break;
+    case kSettings:
+      Spend(kSettingsCost);
+      break;
+    default: {
+      // Unknown frames may be as long as they like.
+      const uint32_t whole_kib = length / kSmallData;
+      Spend(1 + whole_kib);
+    }
+  }
+  return true;
+}
+
+void FrameGuard::OnHeaders(uint32_t stream, uint32_t length, bool end,
+                           Calls* calls) {
+  block_bytes_ = 0;
+  if (stream > last_stream_) {
+    last_stream_ = stream;
+    ++calls->opened;
+    credit_ = std::min(limits_.credit_max, credit_ + limits_.credit_per_stream);
+  } else {
+    Spend(1);
+  }
+  AddToBlock(length, end, calls);
+}
+
+void FrameGuard::Spend(double cost) {
+  credit_ -= cost;
+  if (credit_ < 0 && fault_ == Fault::kNone) fault_ = Fault::kIdleFrames;
+}
+
+void FrameGuard::AddToBlock(uint32_t length, bool end, Calls* calls) {
+  block_bytes_ += kHeaderBytes + length;
+  if (block_bytes_ > limits_.header_block_bytes_max) {
+    fault_ = Fault::kHeaderBlock;
+  }
+  if (!end) return;
+  calls->opened += block_bytes_ / kBlockBytesPerCall;
+  block_bytes_ = 0;
+}
+
+}  // namespace freshline::http2
