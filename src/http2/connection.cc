@@ -112,10 +112,11 @@ void Connection::DropCalls(uint64_t calls) {
   totals_->calls.fetch_sub(n, std::memory_order_relaxed);
 }
 
-void Connection::CallEnded() {
+void Connection::CallsEnded(uint64_t calls) {
   base::MutexLock lock(&mu_);
-  DropCalls(1);
-  resets_max_ = std::min(limits_.resets_most, resets_max_ + 1);
+  DropCalls(calls);
+  resets_max_ =
+      std::min(limits_.resets_most, resets_max_ + static_cast<double>(calls));
 }
 
 uint64_t Connection::calls() const {

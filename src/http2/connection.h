@@ -96,8 +96,12 @@ class Connection {
   // Whether it has said that it speaks HTTP/2.
   bool begun() const { return guard_.begun(); }
 
-  // A call that it opened is over: its memory is free again.
-  void CallEnded();
+  // Requests are shown to `screen` first, which outlives the reading.
+  void ShowTo(Screen* screen) { guard_.ShowTo(screen); }
+
+  // Calls that it opened are over: their memory is free again.
+  void CallsEnded(uint64_t calls);
+  void CallEnded() { CallsEnded(1); }
 
   // `bytes` of an answer are about to be sent. Returns: false, and
   // takes nothing, where the connection has too much unread already. One that

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "http2/screen.h"
+
 namespace freshline::http2 {
 namespace {
 
@@ -15,9 +17,11 @@ constexpr uint8_t kHeaders = 1;
 constexpr uint8_t kResetStream = 3;
 constexpr uint8_t kSettings = 4;
 constexpr uint8_t kPing = 6;
+constexpr uint8_t kWindowUpdate = 8;
 constexpr uint8_t kContinuation = 9;
 constexpr uint8_t kEndStream = 0x1;
 constexpr uint8_t kEndHeaders = 0x4;
+constexpr uint8_t kAck = 0x1;
 constexpr uint32_t kResetBytes = 4;
 
 uint32_t BigEndian(const uint8_t* bytes, size_t n) {
@@ -58,7 +62,7 @@ FrameGuard::Fault FrameGuard::Read(std::span<const uint8_t> bytes,
       break;
     }
     header_have_ = 0;
-    cutting_ = !OnFrame(calls);
+    cutting_ = !OnFrame(bytes, calls);
     if (!cutting_ && !split) continue;
     Pass(from, header);
     from = bytes.data();
@@ -91,37 +95,55 @@ bool FrameGuard::SkipPreface(std::span<const uint8_t>* bytes) {
   return true;
 }
 
-bool FrameGuard::OnFrame(Calls* calls) {
+bool FrameGuard::OnFrame(std::span<const uint8_t> payload, Calls* calls) {
   const uint32_t length = BigEndian(header_.data(), 3);
   const uint8_t type = header_[3];
   const uint8_t flags = header_[4];
   const uint32_t stream = BigEndian(header_.data() + 5, 4) & 0x7fffffffU;
+  // To the session the stream was never opened.
+  const bool unseen =
+      stream > last_passed_ && stream <= last_stream_ && stream % 2 == 1;
   payload_left_ = length;
   switch (type) {
     case kData:
       if (length < kSmallData && (flags & kEndStream) == 0) Spend(1);
-      break;
-    case kHeaders:
+      if (screen_ != nullptr && (flags & kEndStream) != 0) {
+        screen_->OnEnd(stream);
+      }
+      if (unseen) screen_->OnCut(length);
+      return !unseen;
+    case kHeaders: {
+      const bool opens = stream > last_stream_;
       OnHeaders(stream, length, (flags & kEndHeaders) != 0, calls);
+      if (opens && ScreenHead(stream, length, flags, payload)) return false;
+      if (!opens && screen_ != nullptr) screen_->Forget();
+      last_passed_ = std::max(last_passed_, stream);
+      in_block_ = (flags & kEndHeaders) == 0;
       break;
+    }
     case kContinuation:
       Spend(1);
       AddToBlock(length, (flags & kEndHeaders) != 0, calls);
+      if (screen_ != nullptr) screen_->Forget();
+      in_block_ = (flags & kEndHeaders) == 0;
       break;
     case kResetStream:
       Spend(kResetCost);
       if (stream <= last_stream_) {
         ++calls->reset;
-      } else if (length == kResetBytes && stream % 2 == 1) {
-        return false;
+        return !unseen;
       }
-      break;
+      return length != kResetBytes || stream % 2 == 0;
     case kPing:
       Spend(kPingCost);
       break;
     case kSettings:
       Spend(kSettingsCost);
+      if (screen_ != nullptr && (flags & kAck) == 0) screen_->OnSettings();
       break;
+    case kWindowUpdate:
+      Spend(1);
+      return !unseen;
     default: {
       // Unknown frames may be as long as they like.
       const uint32_t whole_kib = length / kSmallData;
@@ -129,6 +151,19 @@ bool FrameGuard::OnFrame(Calls* calls) {
     }
   }
   return true;
+}
+
+bool FrameGuard::ScreenHead(uint32_t stream, uint32_t length, uint8_t flags,
+                            std::span<const uint8_t> payload) {
+  if (screen_ == nullptr) return false;
+  // Not for what the session may take amiss, or what has not all come.
+  if (in_block_ || stream % 2 == 0 || length > payload.size() ||
+      (flags | kEndStream) != (kEndStream | kEndHeaders)) {
+    screen_->Forget();
+    return false;
+  }
+  return screen_->OnHead(stream, (flags & kEndStream) != 0,
+                         payload.first(length));
 }
 
 void FrameGuard::OnHeaders(uint32_t stream, uint32_t length, bool end,

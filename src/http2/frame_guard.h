@@ -11,6 +11,8 @@
 
 namespace freshline::http2 {
 
+class Screen;
+
 // Stands before the session of one HTTP/2 connection: says when the client
 // sends what none would, header blocks without end or frames that carry
 // nothing, and keeps back what the session would take amiss. The session's
@@ -19,6 +21,9 @@ namespace freshline::http2 {
 // Kept back are resets of streams that were never opened. By the letter they
 // end the connection, and the library ends it; but clients of gRPC 1.51 send
 // them whenever the deadlines of calls pass that wait to be sent.
+//
+// Kept back, too, is whatever belongs to requests that were refused before the
+// session saw them (Screen).
 //
 // Frames that carry nothing (WINDOW_UPDATE, PRIORITY, PING, RST_STREAM,
 // CONTINUATION, unknown ones, DATA below kSmallData bytes that does not end its
@@ -60,6 +65,9 @@ class FrameGuard {
   explicit FrameGuard(const Limits& limits)
       : limits_(limits), credit_(limits.credit_max) {}
 
+  // Has heads shown to `screen` from now on, which outlives the reading.
+  void ShowTo(Screen* screen) { screen_ = screen; }
+
   // Goes on with the next bytes of the connection, adding the calls that they
   // open and reset to `calls`. Returns: the fault, for ever after the first
   // one.
@@ -80,8 +88,11 @@ class FrameGuard {
   void Refill(base::MonoTime now);
   // Skips the preface. Returns: false when it is another protocol.
   bool SkipPreface(std::span<const uint8_t>* bytes);
-  // Returns: whether the session may have the frame.
-  bool OnFrame(Calls* calls);
+  // Returns: whether the session may have the frame, of whose payload there is
+  // `payload` yet, and maybe more.
+  bool OnFrame(std::span<const uint8_t> payload, Calls* calls);
+  bool ScreenHead(uint32_t stream, uint32_t length, uint8_t flags,
+                  std::span<const uint8_t> payload);
   void OnHeaders(uint32_t stream, uint32_t length, bool end, Calls* calls);
   void Pass(const uint8_t* begin, const uint8_t* end) {
     if (begin != end) passed_.emplace_back(begin, end);
@@ -101,7 +112,10 @@ class FrameGuard {
   bool cutting_ = false;  // the payload that is left is kept back
   std::array<uint8_t, kHeaderBytes> split_{};
   std::vector<std::span<const uint8_t>> passed_;
+  Screen* screen_ = nullptr;
   uint32_t last_stream_ = 0;
+  uint32_t last_passed_ = 0;  // of those that the session saw opened
+  bool in_block_ = false;     // more of the headers is to come
   uint64_t block_bytes_ = 0;
 };
 

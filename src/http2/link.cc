@@ -34,16 +34,20 @@ base::MonoTime OldAt(const std::string& peer, base::Duration age,
 
 Link::Link(std::shared_ptr<Connection> connection, Connections* connections,
            const Session::Limits& limits, const LinkTimes& times,
-           std::unique_ptr<Session::Handler> handler, base::MonoTime now)
+           std::unique_ptr<Handler> handler, base::MonoTime now)
     : connection_(std::move(connection)),
       connections_(connections),
       times_(times),
       handler_(std::move(handler)),
       session_(limits, handler_.get()),
+      screen_(handler_.get()),
       opened_(now),
       old_(OldAt(connection_->peer(), times.age_max, now)),
       read_(now),
-      used_(now) {}
+      used_(now) {
+  handler_->OnLink(this);
+  connection_->ShowTo(&screen_);
+}
 
 Link::~Link() {
   connection_->Release(body_in_out_);
@@ -63,6 +67,7 @@ bool Link::Read(std::span<uint8_t> buffer, base::MonoTime now) {
     }
     OnRead(buffer.first(static_cast<size_t>(n)), now);
     if (static_cast<size_t>(n) < buffer.size()) return true;
+    if (refusals_.size() >= kOutputBytes) return false;
   }
   return dead_ || ending_;
 }
@@ -70,9 +75,14 @@ bool Link::Read(std::span<uint8_t> buffer, base::MonoTime now) {
 void Link::OnRead(std::span<const uint8_t> bytes, base::MonoTime now) {
   read_ = now;
   dirty = true;
+  screen_.BeginRead(session_.settled());
   if (!connection_->OnRead(bytes)) {
     dead_ = true;
     return;
+  }
+  if (const size_t refused = screen_.Take(&refusals_); refused > 0) {
+    session_.CountRefused(refused);
+    connection_->CallsEnded(refused);
   }
   const uint64_t pings = session_.pings();
   for (const std::span<const uint8_t> part : connection_->passed()) {
@@ -109,6 +119,8 @@ void Link::Flush(base::MonoTime now) {
     if (out_at_ == out_.size()) {
       out_.clear();
       out_at_ = 0;
+      // Between two frames of the session.
+      out_.swap(refusals_);
       if (!session_.Produce(&out_, kOutputBytes)) dead_ = true;
       body_in_out_ += session_.TakeBodyBytes();
       if (out_.empty()) break;
@@ -147,6 +159,7 @@ void Link::Advance(Phase phase, base::MonoTime now) {
     phase_ = static_cast<Phase>(static_cast<int>(phase_) + 1);
     phase_since_ = now;
     dirty = true;
+    screen_.Stop();
     if (phase_ == Phase::kNotice) session_.BeginDrain();
     if (phase_ == Phase::kLast) session_.EndDrain();
     if (phase_ == Phase::kEnd) dead_ = true;

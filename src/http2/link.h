@@ -9,6 +9,7 @@
 
 #include "base/time.h"
 #include "http2/connection.h"
+#include "http2/screen.h"
 #include "http2/session.h"
 
 namespace freshline::http2 {
@@ -45,7 +46,8 @@ struct LinkTimes {
 // Lifecycle: made when the connection was accepted; kept by its loop, which
 // destroys it some time after dead().
 // Thread-safety: none; every method on the thread of its loop.
-// Bounds: kOutputBytes of output beside the bodies that wait in the session.
+// Bounds: kOutputBytes of output, and the refusals that one read leads to,
+// beside the bodies that wait in the session.
 class Link {
  public:
   static constexpr size_t kOutputBytes = 64 << 10;
@@ -57,11 +59,18 @@ class Link {
     kEnd,
   };
 
+  // Is told of the client's requests.
+  class Handler : public Session::Handler, public Screen::Judge {
+   public:
+    // Before all else.
+    virtual void OnLink(Link* link) = 0;
+  };
+
   // The connection's descriptor, which is nonblocking, is closed with the link.
   // `connections` outlives it.
   Link(std::shared_ptr<Connection> connection, Connections* connections,
        const Session::Limits& limits, const LinkTimes& times,
-       std::unique_ptr<Session::Handler> handler, base::MonoTime now);
+       std::unique_ptr<Handler> handler, base::MonoTime now);
   // Tells the streams that are open.
   ~Link();
   Link(const Link&) = delete;
@@ -78,6 +87,8 @@ class Link {
   void Advance(Phase phase, base::MonoTime now);
 
   Session& session() { return session_; }
+  // Where requests are refused that the session need not see.
+  Screen& screen() { return screen_; }
   const std::shared_ptr<Connection>& connection() const { return connection_; }
   int fd() const { return connection_->fd(); }
   // Whether the socket takes no more for now.
@@ -100,8 +111,10 @@ class Link {
   const std::shared_ptr<Connection> connection_;
   Connections* const connections_;
   const LinkTimes& times_;
-  const std::unique_ptr<Session::Handler> handler_;
+  const std::unique_ptr<Handler> handler_;
   Session session_;
+  Screen screen_;
+  std::string refusals_;  // to go out before what the session has
   std::string out_;
   size_t out_at_ = 0;         // what is before it has been sent
   uint64_t body_in_out_ = 0;  // bytes of bodies that are in out_

@@ -127,11 +127,9 @@ void Loop::TakeOrders(base::MonoTime now) {
 
 void Loop::Open(std::shared_ptr<Connection> connection, base::MonoTime now) {
   std::unique_ptr<Owner::Handler> handler = owner_->Connect(connection);
-  Owner::Handler* const told = handler.get();
   auto link = std::make_unique<Link>(std::move(connection), connections_,
                                      options_.session, options_.times,
                                      std::move(handler), now);
-  told->OnLink(link.get());
   link->Advance(phase_, now);
   link->index = links_.size();
   links_.push_back(std::move(link));

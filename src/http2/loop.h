@@ -61,10 +61,7 @@ class Loop {
   // what it returns, and is told then.
   class Owner {
    public:
-    class Handler : public Session::Handler {
-     public:
-      virtual void OnLink(Link* link) = 0;
-    };
+    using Handler = Link::Handler;
     virtual std::unique_ptr<Handler> Connect(
         std::shared_ptr<Connection> connection) = 0;
 

@@ -85,6 +85,8 @@ struct Session::Hooks {
                frame->hd.type == NGHTTP2_HEADERS) {
       Stream* const stream = self->Find(frame->hd.stream_id);
       if (stream != nullptr && ended) stream->OnEnd();
+    } else if (frame->hd.type == NGHTTP2_SETTINGS) {
+      if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) self->settled_ = false;
     } else if (frame->hd.type == NGHTTP2_PING) {
       ++((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 ? self->ping_acks_
                                                    : self->pings_);
@@ -117,6 +119,7 @@ struct Session::Hooks {
       return 0;
     }
     ++Of(user)->answers_;
+    if (frame->hd.type == NGHTTP2_HEADERS) Of(user)->settled_ = true;
     if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 &&
         nghttp2_session_get_stream_remote_close(session, frame->hd.stream_id) ==
             0) {

@@ -168,6 +168,15 @@ class Session {
   // Ends the session as soon as that is sent. `why` is for the client's log.
   void Terminate(ErrorCode code, absl::string_view why);
 
+  // Whether headers have gone out since the client last changed its settings,
+  // and with them whatever it has to be told before other headers.
+  bool settled() const { return settled_; }
+  // So many requests were answered before they came here.
+  void CountRefused(uint64_t n) {
+    requests_ += n;
+    answers_ += n;
+  }
+
   // Bytes of bodies that Produce() has given out since this was last asked.
   uint64_t TakeBodyBytes() { return std::exchange(body_bytes_, 0); }
   // Streams that somebody is told of.
@@ -197,6 +206,7 @@ class Session {
   uint64_t pings_ = 0;
   uint64_t ping_acks_ = 0;
   size_t streams_ = 0;
+  bool settled_ = false;
   Stream* first_ = nullptr;
 };
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -41,6 +43,13 @@ struct CallContext {
   // They go first, with whatever calls are left.
   std::unique_ptr<Intake> intake;
   std::vector<std::unique_ptr<Poller>> pollers;
+
+  // What a refusal asks to wait.
+  int64_t retry_after_ms() const {
+    const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(
+        options.retry_after);
+    return std::max<int64_t>(wait.count(), 1);
+  }
 
   MessageLimits limits() const {
     return {options.receive_bytes_max, options.send_bytes_max};

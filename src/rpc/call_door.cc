@@ -23,9 +23,16 @@ http2::Stream* CallDoor::OnRequest(http2::StreamId id) {
     return nullptr;
   }
   const MethodEntry& method = found->second;
-  if (const absl::Status s = Check(method); !s.ok()) {
+  if (const absl::Status s = Check(); !s.ok()) {
     method.counts->Count(s.code());
     RespondWithStatus(session, id, s);
+    connection_->CallEnded();
+    return nullptr;
+  }
+  link_->screen().Learn(id, &method, head_.fields(), head_.timeout_field());
+  if (method.hopeless && method.hopeless(poller_, 0)) {
+    method.counts->Count(method.refusal.code());
+    RespondWithStatus(session, id, method.refusal, method.retry_after_ms);
     connection_->CallEnded();
     return nullptr;
   }
@@ -36,7 +43,16 @@ http2::Stream* CallDoor::OnRequest(http2::StreamId id) {
   return method.make(poller_, origin);
 }
 
-absl::Status CallDoor::Check(const MethodEntry& /*method*/) const {
+bool CallDoor::Refuses() { return poller_->calls().overloaded(); }
+
+const std::string* CallDoor::Refuse(const void* kind, size_t ahead) {
+  const auto* const method = static_cast<const MethodEntry*>(kind);
+  if (!method->hopeless || !method->hopeless(poller_, ahead)) return nullptr;
+  method->counts->Count(method->refusal.code());
+  return &method->refusal_block;
+}
+
+absl::Status CallDoor::Check() const {
   if (head_.metadata_bytes() > metadata_bytes_max_) {
     return absl::ResourceExhaustedError(
         absl::StrCat("metadata: ", head_.metadata_bytes(), " bytes; at most ",

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "http2/connection.h"
@@ -12,10 +14,11 @@
 namespace freshline::rpc {
 
 // Where the calls of one connection come in: reads their headers, and makes a
-// call of each request that is worth one. What is refused here costs no call.
+// call of each request that is worth one. What is refused here costs no call;
+// nor, once the client's headers are known, anything else of note (Screen).
 //
 // Thread-safety: none; on the thread of the poller.
-class CallDoor final : public http2::Loop::Owner::Handler {
+class CallDoor final : public http2::Link::Handler {
  public:
   // All outlive the door.
   CallDoor(Poller* poller, const MethodTable* methods,
@@ -32,10 +35,12 @@ class CallDoor final : public http2::Loop::Owner::Handler {
     head_.Add(name, value);
   }
   http2::Stream* OnRequest(http2::StreamId id) override;
+  bool Refuses() override;
+  const std::string* Refuse(const void* kind, size_t ahead) override;
 
  private:
-  // Why the request that begins is not to be a call of `method`.
-  absl::Status Check(const MethodEntry& method) const;
+  // Why the request that begins is not to be a call.
+  absl::Status Check() const;
 
   Poller* const poller_;
   const MethodTable* const methods_;

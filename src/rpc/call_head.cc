@@ -30,6 +30,8 @@ void CallHead::Reset() {
   is_grpc_ = false;
   timeout_ = kInfinite;
   metadata_bytes_ = 0;
+  fields_ = 0;
+  timeout_field_ = -1;
 }
 
 void CallHead::Add(absl::string_view name, absl::string_view value) {
@@ -40,9 +42,11 @@ void CallHead::Add(absl::string_view name, absl::string_view value) {
     is_grpc_ = IsGrpc(value);
   } else if (name == "grpc-timeout") {
     timeout_ = ParseTimeout(value);
+    timeout_field_ = fields_;
   } else if (!IsOfProtocol(name)) {
     metadata_bytes_ += name.size() + value.size() + kEntryBytes;
   }
+  ++fields_;
 }
 
 base::Duration ParseTimeout(absl::string_view text) {

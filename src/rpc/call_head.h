@@ -31,6 +31,10 @@ class CallHead {
   // than their text. What belongs to the protocol does not count.
   uint64_t metadata_bytes() const { return metadata_bytes_; }
 
+  // How many headers there are, and which of them is the timeout; -1 for none.
+  int fields() const { return fields_; }
+  int timeout_field() const { return timeout_field_; }
+
   static constexpr base::Duration kInfinite = base::Duration::max();
 
  private:
@@ -39,6 +43,8 @@ class CallHead {
   bool is_grpc_ = false;
   base::Duration timeout_ = kInfinite;
   uint64_t metadata_bytes_ = 0;
+  int fields_ = 0;
+  int timeout_field_ = -1;
 };
 
 // The value of grpc-timeout: at most eight digits and a unit. Returns:

@@ -34,6 +34,7 @@ void CallQueue::Dry(MonoTime now) {
   dry_ = now;
   if (!calls_.empty()) return;
   standing_since_ = base::kInfiniteFuture;
+  paced_since_ = base::kInfiniteFuture;
   const MonoTime pressed = pressed_.load(std::memory_order_relaxed);
   if (overloaded() && now >= pressed + kStanding) {
     overloaded_.store(false, std::memory_order_relaxed);
@@ -52,6 +53,27 @@ Duration CallQueue::WaitMax(MonoTime arrived, Duration budget) const {
       static_cast<int64_t>(share * static_cast<double>(budget.count())));
 }
 
+bool CallQueue::Hopeless(Duration budget, size_t ahead) const {
+  if (!overloaded()) return false;
+  const Duration wait = pace_ * static_cast<int64_t>(calls_.size() + ahead);
+  const Duration most = std::min(patience_.load(std::memory_order_relaxed),
+                                 WaitMax(dry_, budget));
+  return static_cast<double>(wait.count()) >
+         kLineMax * static_cast<double>(most.count());
+}
+
+void CallQueue::NotePatience(Duration most) {
+  if (!overloaded()) return;
+  constexpr int kDown = 10;
+  constexpr int kUp = 100;
+  const Duration old = patience_.load(std::memory_order_relaxed);
+  Duration now = most;
+  if (old != Duration::max()) {
+    now = old + (most - old) / (most < old ? kDown : kUp);
+  }
+  patience_.store(now, std::memory_order_relaxed);
+}
+
 void CallQueue::Refused(MonoTime now) {
   pressed_.store(now, std::memory_order_relaxed);
 }
@@ -59,13 +81,22 @@ void CallQueue::Refused(MonoTime now) {
 void CallQueue::Push(Call* call, MonoTime now) {
   call->arrived_ = dry_;
   if (standing_since_ == base::kInfiniteFuture) standing_since_ = now;
+  if (paced_since_ == base::kInfiniteFuture) {
+    paced_since_ = now;
+    paced_ = 0;
+  }
   calls_.push_back(call);
   waiting_.store(calls_.size(), std::memory_order_relaxed);
 }
 
 CallQueue::Call* CallQueue::Pop(MonoTime now) {
   Turn(now);
-  if (calls_.empty()) return nullptr;
+  if (calls_.empty()) {
+    TakePace(now);
+    paced_since_ = base::kInfiniteFuture;
+    return nullptr;
+  }
+  KeepPace(now);
   Call* const call = calls_.front();
   calls_.pop_front();
   waiting_.store(calls_.size(), std::memory_order_relaxed);
@@ -85,6 +116,25 @@ CallQueue::Call* CallQueue::Pop(MonoTime now) {
   return call;
 }
 
+void CallQueue::KeepPace(MonoTime now) {
+  if (now - paced_since_ >= kPaceWindow) {
+    TakePace(now);
+    paced_since_ = now;
+    paced_ = 0;
+  }
+  ++paced_;
+}
+
+// A window in which the thread had to stand in line for a core says little of
+// the next one.
+void CallQueue::TakePace(MonoTime now) {
+  if (paced_since_ == base::kInfiniteFuture || paced_ < kPaceCalls) return;
+  const Duration pace = (now - paced_since_) / paced_;
+  pace_ = pace_ == Duration::zero()
+              ? pace
+              : pace_ + (std::min(pace, 2 * pace_) - pace_) / 4;
+}
+
 void CallQueue::Turn(MonoTime now) {
   if (now - turn_ >= kTurnMax) Stalled(now, now - turn_);
   turn_ = now;
@@ -93,6 +143,7 @@ void CallQueue::Turn(MonoTime now) {
 void CallQueue::Stalled(MonoTime now, Duration by) {
   stall_end_.store(now, std::memory_order_relaxed);
   stalls_.fetch_add(1, std::memory_order_relaxed);
+  paced_since_ = base::kInfiniteFuture;
   if (standing_since_ != base::kInfiniteFuture) standing_since_ += by;
 }
 

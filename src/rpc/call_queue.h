@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 
@@ -33,9 +34,15 @@ namespace freshline::rpc {
 // quarters, since later than that nothing can be in time any more; but what
 // came while the process had stopped is answered, late as it is.
 //
-// Thread-safety: stats(), overloaded(), WaitMax() and Refused() from any
-// thread; all else from the poller. Bounds: none of its own; whoever pushes is
-// counted elsewhere. Cost: some 50 ns a call.
+// Under overload most calls are refused, and those cost least that are refused
+// as they come: Hopeless() says which, by how long the line will take at the
+// pace of the last milliseconds. The line is kept as short as calls were
+// impatient of late, a little shorter: in one that the patient fill the others
+// would all be refused, after they were decoded.
+//
+// Thread-safety: stats(), overloaded(), WaitMax(), NotePatience() and Refused()
+// from any thread; all else from the poller. Bounds: none of its own; whoever
+// pushes is counted elsewhere. Cost: some 50 ns a call.
 class CallQueue {
  public:
   static constexpr base::Duration kStanding = std::chrono::milliseconds(100);
@@ -46,6 +53,11 @@ class CallQueue {
   // Shares of the budget.
   static constexpr double kWaitMax = 0.75;
   static constexpr double kWaitMaxOverloaded = 0.25;
+  // Of the patience of late: how long the line may be.
+  static constexpr double kLineMax = 0.75;
+  // The pace is taken of so long, or of so many calls until the line is empty.
+  static constexpr base::Duration kPaceWindow = std::chrono::milliseconds(5);
+  static constexpr int64_t kPaceCalls = 16;
 
   class Call {
    public:
@@ -92,11 +104,19 @@ class CallQueue {
   // How long a call that arrived at `arrived` may have waited for its turn, of
   // the `budget` that it has.
   base::Duration WaitMax(base::MonoTime arrived, base::Duration budget) const;
-  // A call was refused for having waited longer.
+  // Whether a call that comes now, of a method whose calls have `budget` at
+  // most, would not have its turn in time, with `ahead` others before it that
+  // were not pushed yet.
+  bool Hopeless(base::Duration budget, size_t ahead) const;
+  // A call that had its turn may have waited for so long.
+  void NotePatience(base::Duration most);
+  // A call was refused for having waited longer, or as it came.
   void Refused(base::MonoTime now);
   Stats stats() const;
 
  private:
+  void KeepPace(base::MonoTime now);
+  void TakePace(base::MonoTime now);
   // Finds what the process had stopped for since the last turn.
   void Turn(base::MonoTime now);
   void Stalled(base::MonoTime now, base::Duration by);
@@ -107,8 +127,15 @@ class CallQueue {
   bool waits_ = false;
   base::MonoTime wait_until_{};
   base::MonoTime standing_since_ = base::kInfiniteFuture;  // not at all
+  // Calls that had their turn since, without the line being empty; and the
+  // time that each took, of late.
+  base::MonoTime paced_since_ = base::kInfiniteFuture;
+  int64_t paced_ = 0;
+  base::Duration pace_{};
   // Relaxed: statistics, and a hint to threads beside the poller.
   std::atomic<bool> overloaded_{false};
+  // Under overload; leans to the impatient.
+  std::atomic<base::Duration> patience_{base::Duration::max()};
   std::atomic<base::MonoTime> pressed_{base::kInfinitePast};
   std::atomic<base::MonoTime> stall_end_{base::kInfinitePast};
   std::atomic<uint64_t> waiting_{0};

@@ -62,6 +62,12 @@ class EventCall : public UnaryCall<Request, Response>, private CallQueue::Call {
         " ms that it has; nothing was applied, try again later"));
   }
 
+  // This call had `budget`: the line is kept as short as that asks for.
+  void NotePatience(base::Duration budget) {
+    CallQueue& calls = poller_->calls();
+    calls.NotePatience(calls.WaitMax(arrived(), budget));
+  }
+
   // When it reached the machine, as near as can be told.
   using CallQueue::Call::arrived;
 
@@ -82,18 +88,14 @@ class EventCall : public UnaryCall<Request, Response>, private CallQueue::Call {
     begun_ = server_->rooms.clock->Now();
     const absl::Status s = Accept();
     if (s.ok()) return;
-    if (absl::IsResourceExhausted(s)) AddRetryHint();
+    if (absl::IsResourceExhausted(s)) {
+      this->AskToWait(server_->retry_after_ms());
+    }
     this->Finish(s);
   }
 
   void OnFinish() final {
     if (counted_) server_->unanswered.fetch_sub(1, std::memory_order_relaxed);
-  }
-
-  void AddRetryHint() {
-    const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(
-        server_->options.retry_after);
-    this->AskToWait(std::max<int64_t>(wait.count(), 1));
   }
 
   absl::Status Accept() {

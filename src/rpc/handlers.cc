@@ -19,6 +19,7 @@
 #include "rpc/encode.h"
 #include "rpc/encode_schema.h"
 #include "rpc/event_call.h"
+#include "rpc/responses.h"
 
 namespace freshline::rpc {
 namespace {
@@ -54,7 +55,9 @@ class GetFeaturesCall final
     FRESHLINE_ASSIGN_OR_RETURN(query.plan,
                                server_->rooms.features->Resolve(
                                    request_->feature_service(), references));
-    FRESHLINE_RETURN_IF_ERROR(InTime(PatienceFor(*query.plan)));
+    const base::Duration patience = PatienceFor(*query.plan);
+    NotePatience(patience);
+    FRESHLINE_RETURN_IF_ERROR(InTime(patience));
     FRESHLINE_RETURN_IF_ERROR(decoded_.DecodeColumns(
         request_->entities(), "entities", &decoded_.entities));
     FRESHLINE_RETURN_IF_ERROR(decoded_.DecodeBatches(
@@ -141,6 +144,7 @@ class PushEventsCall final
   base::Duration budget_max() const override { return kPushBudget; }
 
   absl::Status Serve() override {
+    NotePatience(kPushBudget);
     DecodedRequest decoded;
     FRESHLINE_RETURN_IF_ERROR(
         decoded.DecodeBatches(request_->batches(), "batches",
@@ -169,6 +173,7 @@ class ReportOutcomeCall final
   base::Duration budget_max() const override { return kPushBudget; }
 
   absl::Status Serve() override {
+    NotePatience(kPushBudget);
     DecodedRequest decoded;
     FRESHLINE_RETURN_IF_ERROR(decoded.DecodeColumns(
         request_->entities(), "entities", &decoded.entities));
@@ -263,18 +268,34 @@ class GetSchemaCall final
 template <typename EventCallType>
 MethodEntry InLine(CallContext* server, Method method,
                    base::Duration budget_max) {
-  return {[server](Poller* poller, const CallOrigin& origin) -> Call* {
-            return new EventCallType(server, poller, origin);
-          },
-          &server->counts.Of(method), budget_max};
+  MethodEntry entry;
+  entry.make = [server](Poller* poller, const CallOrigin& origin) -> Call* {
+    return new EventCallType(server, poller, origin);
+  };
+  entry.counts = &server->counts.Of(method);
+  entry.hopeless = [server, budget_max](Poller* poller, size_t ahead) {
+    if (!poller->calls().Hopeless(budget_max, ahead)) return false;
+    poller->calls().Refused(poller->clock().Now());
+    server->refused_overdue.fetch_add(1, std::memory_order_relaxed);
+    return true;
+  };
+  // Always the same words, which HTTP/2 packs into a byte.
+  entry.refusal = absl::ResourceExhaustedError(
+      "overloaded: the calls that stand in line would not leave this one its "
+      "time; nothing was applied, try again later");
+  entry.retry_after_ms = server->retry_after_ms();
+  entry.refusal_block = StatusBlock(entry.refusal, entry.retry_after_ms);
+  return entry;
 }
 
 template <typename CallType>
 MethodEntry AtOnce(CallContext* server, Method method) {
-  return {[server](Poller*, const CallOrigin& origin) -> Call* {
-            return new CallType(server, origin);
-          },
-          &server->counts.Of(method)};
+  MethodEntry entry;
+  entry.make = [server](Poller*, const CallOrigin& origin) -> Call* {
+    return new CallType(server, origin);
+  };
+  entry.counts = &server->counts.Of(method);
+  return entry;
 }
 
 }  // namespace

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "base/time.h"
 #include "rpc/call.h"
 #include "rpc/request_counts.h"
 
@@ -19,9 +21,13 @@ struct MethodEntry {
   // Makes a call of it, on the poller's thread; the call deletes itself.
   std::function<Call*(Poller* poller, const CallOrigin& origin)> make;
   CodeCounts* counts = nullptr;
-  // The longest that its calls can have, where they stand in line to be served;
-  // where they do not, no limit.
-  base::Duration budget_max = base::Duration::max();
+  // For calls that stand in line to be served: whether one that comes now,
+  // behind `ahead` that were read and are not in line yet, is to be refused as
+  // it comes, with `refusal`, which is counted but for its code.
+  std::function<bool(Poller* poller, size_t ahead)> hopeless = {};
+  absl::Status refusal = {};
+  int64_t retry_after_ms = 0;
+  std::string refusal_block = {};  // of both, as sent
 };
 
 // The methods by path, "/package.Service/Method". Complete before the first

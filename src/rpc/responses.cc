@@ -6,6 +6,7 @@
 
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
+#include "http2/screen.h"
 #include "rpc/call_head.h"
 #include "rpc/grpc_status.h"
 
@@ -51,6 +52,13 @@ void RespondWithStatus(http2::Session* session, http2::StreamId stream,
   s.fields.insert(s.fields.begin(), std::begin(kTrailersOnly),
                   std::end(kTrailersOnly));
   session->RespondOnly(stream, s.fields);
+}
+
+std::string StatusBlock(const absl::Status& status, int64_t retry_after_ms) {
+  StatusFields s(status, retry_after_ms);
+  s.fields.insert(s.fields.begin(), std::begin(kTrailersOnly),
+                  std::end(kTrailersOnly));
+  return http2::ConstantBlock(s.fields);
 }
 
 void FinishWithStatus(http2::Session* session, http2::Stream* stream,

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "absl/status/status.h"
 #include "http2/session.h"
@@ -22,6 +23,9 @@ inline constexpr std::array<http2::Field, 3> kResponseHeaders = {
 void RespondWithStatus(http2::Session* session, http2::StreamId stream,
                        const absl::Status& status,
                        std::optional<int64_t> retry_after_ms = std::nullopt);
+
+// The same as RespondWithStatus() sends, to be sent many times.
+std::string StatusBlock(const absl::Status& status, int64_t retry_after_ms);
 
 // Ends a call that was sent headers.
 void FinishWithStatus(http2::Session* session, http2::Stream* stream,

@@ -27,7 +27,7 @@ using test::FrameType;
 constexpr Field kHeaders[] = {{":status", "200"}};
 
 // Answers every request at its headers, with nothing.
-class Echo final : public Loop::Owner::Handler {
+class Echo final : public Link::Handler {
  public:
   void OnLink(Link* link) override { link_ = link; }
   void OnBegin() override {}
@@ -36,6 +36,8 @@ class Echo final : public Loop::Owner::Handler {
     link_->session().RespondOnly(id, kHeaders);
     return nullptr;
   }
+  bool Refuses() override { return false; }
+  const std::string* Refuse(const void*, size_t) override { return nullptr; }
 
  private:
   Link* link_ = nullptr;
