@@ -34,7 +34,7 @@ void CallQueue::Dry(MonoTime now) {
   dry_ = now;
   if (!calls_.empty()) return;
   standing_since_ = base::kInfiniteFuture;
-  paced_since_ = base::kInfiniteFuture;
+  StopPace(now);
   const MonoTime pressed = pressed_.load(std::memory_order_relaxed);
   if (overloaded() && now >= pressed + kStanding) {
     overloaded_.store(false, std::memory_order_relaxed);
@@ -81,10 +81,7 @@ void CallQueue::Refused(MonoTime now) {
 void CallQueue::Push(Call* call, MonoTime now) {
   call->arrived_ = dry_;
   if (standing_since_ == base::kInfiniteFuture) standing_since_ = now;
-  if (paced_since_ == base::kInfiniteFuture) {
-    paced_since_ = now;
-    paced_ = 0;
-  }
+  if (paced_since_ == base::kInfiniteFuture) paced_since_ = now;
   calls_.push_back(call);
   waiting_.store(calls_.size(), std::memory_order_relaxed);
 }
@@ -92,11 +89,11 @@ void CallQueue::Push(Call* call, MonoTime now) {
 CallQueue::Call* CallQueue::Pop(MonoTime now) {
   Turn(now);
   if (calls_.empty()) {
-    TakePace(now);
-    paced_since_ = base::kInfiniteFuture;
+    StopPace(now);
     return nullptr;
   }
   KeepPace(now);
+  ++paced_;
   Call* const call = calls_.front();
   calls_.pop_front();
   waiting_.store(calls_.size(), std::memory_order_relaxed);
@@ -117,22 +114,22 @@ CallQueue::Call* CallQueue::Pop(MonoTime now) {
 }
 
 void CallQueue::KeepPace(MonoTime now) {
-  if (now - paced_since_ >= kPaceWindow) {
-    TakePace(now);
-    paced_since_ = now;
-    paced_ = 0;
-  }
-  ++paced_;
+  if (paced_since_ == base::kInfiniteFuture) return;
+  paced_time_ += now - paced_since_;
+  paced_since_ = now;
+  if (paced_time_ < kPaceWindow || paced_ < kPaceCalls) return;
+  const Duration pace = paced_time_ / paced_;
+  paced_time_ = {};
+  paced_ = 0;
+  if (pace_ == Duration::zero()) pace_ = pace;
+  // A window in which the thread had to wait for a core, or in which many were
+  // refused in their turn, says little of the next one.
+  pace_ += (std::min(pace, 2 * pace_) - pace_) / (pace > pace_ ? 4 : 8);
 }
 
-// A window in which the thread had to stand in line for a core says little of
-// the next one.
-void CallQueue::TakePace(MonoTime now) {
-  if (paced_since_ == base::kInfiniteFuture || paced_ < kPaceCalls) return;
-  const Duration pace = (now - paced_since_) / paced_;
-  pace_ = pace_ == Duration::zero()
-              ? pace
-              : pace_ + (std::min(pace, 2 * pace_) - pace_) / 4;
+void CallQueue::StopPace(MonoTime now) {
+  KeepPace(now);
+  paced_since_ = base::kInfiniteFuture;
 }
 
 void CallQueue::Turn(MonoTime now) {

@@ -55,7 +55,7 @@ class CallQueue {
   static constexpr double kWaitMaxOverloaded = 0.25;
   // Of the patience of late: how long the line may be.
   static constexpr double kLineMax = 0.75;
-  // The pace is taken of so long, or of so many calls until the line is empty.
+  // The pace is taken of so long, and of so many calls.
   static constexpr base::Duration kPaceWindow = std::chrono::milliseconds(5);
   static constexpr int64_t kPaceCalls = 16;
 
@@ -115,8 +115,9 @@ class CallQueue {
   Stats stats() const;
 
  private:
+  // The line has not been empty up to now, or is from now on.
   void KeepPace(base::MonoTime now);
-  void TakePace(base::MonoTime now);
+  void StopPace(base::MonoTime now);
   // Finds what the process had stopped for since the last turn.
   void Turn(base::MonoTime now);
   void Stalled(base::MonoTime now, base::Duration by);
@@ -127,9 +128,10 @@ class CallQueue {
   bool waits_ = false;
   base::MonoTime wait_until_{};
   base::MonoTime standing_since_ = base::kInfiniteFuture;  // not at all
-  // Calls that had their turn since, without the line being empty; and the
-  // time that each took, of late.
+  // Calls that had their turn while the line was not empty, and how long that
+  // was, up to paced_since_ if it is not; and the time that each took, of late.
   base::MonoTime paced_since_ = base::kInfiniteFuture;
+  base::Duration paced_time_{};
   int64_t paced_ = 0;
   base::Duration pace_{};
   // Relaxed: statistics, and a hint to threads beside the poller.

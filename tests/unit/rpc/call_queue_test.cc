@@ -291,5 +291,55 @@ TEST_F(CallQueueTest, StatsAreOfTheLastWindows) {
   EXPECT_LT(queue_.stats().wait_ns.max(), 1'000'000);
 }
 
+// 250 % of what can be served: of those that come, whoever would not have a
+// turn in time is told at once, and whoever gets one is in time.
+TEST_F(CallQueueTest, UnderOverloadWhoeverComesInVainIsToldAtOnce) {
+  const Duration cost = microseconds(50);
+  const Duration gap = microseconds(20);
+  const Duration budget = milliseconds(10);
+  MonoTime next = now_;
+  int served = 0;
+  int late = 0;
+  int refused = 0;
+  const auto run = [&](Duration time) {
+    served = late = refused = 0;
+    for (const MonoTime end = now_ + time; now_ < end;) {
+      for (; next <= now_; next += gap) {
+        if (queue_.Hopeless(budget, 0)) {
+          queue_.Refused(now_);
+          ++refused;
+        } else {
+          Read(1);
+        }
+      }
+      Dry();
+      for (int i = 0; i < 10 && !queue_.empty(); ++i) {
+        const auto* const call = queue_.Pop(now_);
+        const Duration most = queue_.WaitMax(call->arrived(), budget);
+        queue_.NotePatience(most);
+        if (now_ - call->arrived() > most) {
+          ++late;
+        } else {
+          ++served;
+          now_ += cost;
+        }
+      }
+    }
+  };
+  run(milliseconds(90));
+  EXPECT_EQ(refused, 0) << "a burst";
+  run(milliseconds(100));
+  run(seconds(1));
+  EXPECT_TRUE(queue_.overloaded());
+  EXPECT_GE(served, 19'900);
+  EXPECT_LE(late, served / 1000);
+  EXPECT_GE(refused, 29'000);
+}
+
+TEST_F(CallQueueTest, WithoutOverloadNobodyComesInVain) {
+  Read(10'000);
+  EXPECT_FALSE(queue_.Hopeless(microseconds(1), 1000));
+}
+
 }  // namespace
 }  // namespace freshline::rpc
