@@ -43,7 +43,7 @@ http2::Stream* CallDoor::OnRequest(http2::StreamId id) {
   return method.make(poller_, origin);
 }
 
-bool CallDoor::Refuses() { return poller_->calls().overloaded(); }
+bool CallDoor::Refuses() { return poller_->calls().long_line(); }
 
 const std::string* CallDoor::Refuse(const void* kind, size_t ahead) {
   const auto* const method = static_cast<const MethodEntry*>(kind);

@@ -53,24 +53,25 @@ Duration CallQueue::WaitMax(MonoTime arrived, Duration budget) const {
       static_cast<int64_t>(share * static_cast<double>(budget.count())));
 }
 
-bool CallQueue::Hopeless(Duration budget, size_t ahead) const {
-  if (!overloaded()) return false;
+bool CallQueue::Hopeless(Duration budget_max, size_t ahead) const {
   const Duration wait = pace_ * static_cast<int64_t>(calls_.size() + ahead);
-  const Duration most = std::min(patience_.load(std::memory_order_relaxed),
-                                 WaitMax(dry_, budget));
+  const Duration budget =
+      std::min(patience_.load(std::memory_order_relaxed), budget_max);
+  if (!overloaded()) {
+    return wait > budget && WaitMax(dry_, budget) != Duration::max();
+  }
   return static_cast<double>(wait.count()) >
-         kLineMax * static_cast<double>(most.count());
+         kLineMax * static_cast<double>(WaitMax(dry_, budget).count());
 }
 
-void CallQueue::NotePatience(Duration most) {
-  if (!overloaded()) return;
+void CallQueue::NotePatience(Duration budget) {
   constexpr int kDown = 10;
   constexpr int kUp = 100;
   const Duration old = patience_.load(std::memory_order_relaxed);
-  Duration now = most;
-  if (old != Duration::max()) {
-    now = old + (most - old) / (most < old ? kDown : kUp);
-  }
+  const Duration now =
+      old == Duration::max()
+          ? budget
+          : old + (budget - old) / (budget < old ? kDown : kUp);
   patience_.store(now, std::memory_order_relaxed);
 }
 

@@ -38,7 +38,8 @@ namespace freshline::rpc {
 // as they come: Hopeless() says which, by how long the line will take at the
 // pace of the last milliseconds. The line is kept as short as calls were
 // impatient of late, a little shorter: in one that the patient fill the others
-// would all be refused, after they were decoded.
+// would all be refused, after they were decoded. Before a line is known to
+// stand, only those are refused so whose time will be over altogether.
 //
 // Thread-safety: stats(), overloaded(), WaitMax(), NotePatience() and Refused()
 // from any thread; all else from the poller. Bounds: none of its own; whoever
@@ -53,11 +54,12 @@ class CallQueue {
   // Shares of the budget.
   static constexpr double kWaitMax = 0.75;
   static constexpr double kWaitMaxOverloaded = 0.25;
-  // Of the patience of late: how long the line may be.
+  // Of what a call may wait: how long the line may be under overload.
   static constexpr double kLineMax = 0.75;
   // The pace is taken of so long, and of so many calls.
   static constexpr base::Duration kPaceWindow = std::chrono::milliseconds(5);
   static constexpr int64_t kPaceCalls = 16;
+  static constexpr size_t kLongLine = 32;
 
   class Call {
    public:
@@ -104,12 +106,14 @@ class CallQueue {
   // How long a call that arrived at `arrived` may have waited for its turn, of
   // the `budget` that it has.
   base::Duration WaitMax(base::MonoTime arrived, base::Duration budget) const;
-  // Whether a call that comes now, of a method whose calls have `budget` at
+  // Whether a call that comes now, of a method whose calls have `budget_max` at
   // most, would not have its turn in time, with `ahead` others before it that
   // were not pushed yet.
-  bool Hopeless(base::Duration budget, size_t ahead) const;
-  // A call that had its turn may have waited for so long.
-  void NotePatience(base::Duration most);
+  bool Hopeless(base::Duration budget_max, size_t ahead) const;
+  // Whether there is any line to speak of.
+  bool long_line() const { return overloaded() || calls_.size() >= kLongLine; }
+  // A call that had its turn has `budget`.
+  void NotePatience(base::Duration budget);
   // A call was refused for having waited longer, or as it came.
   void Refused(base::MonoTime now);
   Stats stats() const;
@@ -136,7 +140,7 @@ class CallQueue {
   base::Duration pace_{};
   // Relaxed: statistics, and a hint to threads beside the poller.
   std::atomic<bool> overloaded_{false};
-  // Under overload; leans to the impatient.
+  // The budget of calls of late; leans to the impatient.
   std::atomic<base::Duration> patience_{base::Duration::max()};
   std::atomic<base::MonoTime> pressed_{base::kInfinitePast};
   std::atomic<base::MonoTime> stall_end_{base::kInfinitePast};

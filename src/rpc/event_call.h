@@ -64,8 +64,7 @@ class EventCall : public UnaryCall<Request, Response>, private CallQueue::Call {
 
   // This call had `budget`: the line is kept as short as that asks for.
   void NotePatience(base::Duration budget) {
-    CallQueue& calls = poller_->calls();
-    calls.NotePatience(calls.WaitMax(arrived(), budget));
+    poller_->calls().NotePatience(budget);
   }
 
   // When it reached the machine, as near as can be told.
