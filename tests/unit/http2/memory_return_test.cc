@@ -11,7 +11,7 @@ namespace freshline::http2 {
 namespace {
 
 // A sanitizer's allocator gives nothing back.
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool kOwnAllocator = true;
 #else
 constexpr bool kOwnAllocator = false;
