@@ -31,8 +31,8 @@ http2::Stream* CallDoor::OnRequest(http2::StreamId id) {
   }
   link_->screen().Learn(id, &method, head_.fields(), head_.timeout_field());
   if (method.hopeless && method.hopeless(poller_, 0)) {
-    method.counts->Count(method.refusal.code());
-    RespondWithStatus(session, id, method.refusal, method.retry_after_ms);
+    method.counts->Count(method.refusal->code());
+    method.refusal->Respond(session, id);
     connection_->CallEnded();
     return nullptr;
   }
@@ -48,8 +48,8 @@ bool CallDoor::Refuses() { return poller_->calls().long_line(); }
 const std::string* CallDoor::Refuse(const void* kind, size_t ahead) {
   const auto* const method = static_cast<const MethodEntry*>(kind);
   if (!method->hopeless || !method->hopeless(poller_, ahead)) return nullptr;
-  method->counts->Count(method->refusal.code());
-  return &method->refusal_block;
+  method->counts->Count(method->refusal->code());
+  return &method->refusal->block();
 }
 
 absl::Status CallDoor::Check() const {

@@ -2,6 +2,7 @@
 #include "rpc/handlers.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -280,11 +281,11 @@ MethodEntry InLine(CallContext* server, Method method,
     return true;
   };
   // Always the same words, which HTTP/2 packs into a byte.
-  entry.refusal = absl::ResourceExhaustedError(
-      "overloaded: the calls that stand in line would not leave this one its "
-      "time; nothing was applied, try again later");
-  entry.retry_after_ms = server->retry_after_ms();
-  entry.refusal_block = StatusBlock(entry.refusal, entry.retry_after_ms);
+  entry.refusal = std::make_shared<ConstantStatus>(
+      absl::ResourceExhaustedError(
+          "overloaded: the calls that stand in line would not leave this one "
+          "its time; nothing was applied, try again later"),
+      server->retry_after_ms());
   return entry;
 }
 

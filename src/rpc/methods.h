@@ -2,15 +2,15 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "rpc/call.h"
 #include "rpc/request_counts.h"
+#include "rpc/responses.h"
 
 namespace freshline::rpc {
 
@@ -25,9 +25,7 @@ struct MethodEntry {
   // behind `ahead` that were read and are not in line yet, is to be refused as
   // it comes, with `refusal`, which is counted but for its code.
   std::function<bool(Poller* poller, size_t ahead)> hopeless = {};
-  absl::Status refusal = {};
-  int64_t retry_after_ms = 0;
-  std::string refusal_block = {};  // of both, as sent
+  std::shared_ptr<const ConstantStatus> refusal = {};
 };
 
 // The methods by path, "/package.Service/Method". Complete before the first

@@ -54,11 +54,23 @@ void RespondWithStatus(http2::Session* session, http2::StreamId stream,
   session->RespondOnly(stream, s.fields);
 }
 
-std::string StatusBlock(const absl::Status& status, int64_t retry_after_ms) {
+ConstantStatus::ConstantStatus(const absl::Status& status,
+                               int64_t retry_after_ms)
+    : code_(status.code()) {
   StatusFields s(status, retry_after_ms);
   s.fields.insert(s.fields.begin(), std::begin(kTrailersOnly),
                   std::end(kTrailersOnly));
-  return http2::ConstantBlock(s.fields);
+  for (const Field& field : s.fields) {
+    fields_.emplace_back(field.name, std::string(field.value));
+  }
+  block_ = http2::ConstantBlock(s.fields);
+}
+
+void ConstantStatus::Respond(http2::Session* session,
+                             http2::StreamId stream) const {
+  absl::InlinedVector<Field, 6> fields;
+  for (const auto& [name, value] : fields_) fields.push_back({name, value});
+  session->RespondOnly(stream, fields);
 }
 
 void FinishWithStatus(http2::Session* session, http2::Stream* stream,

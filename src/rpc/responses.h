@@ -5,8 +5,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "http2/session.h"
 
 namespace freshline::rpc {
@@ -24,8 +27,21 @@ void RespondWithStatus(http2::Session* session, http2::StreamId stream,
                        const absl::Status& status,
                        std::optional<int64_t> retry_after_ms = std::nullopt);
 
-// The same as RespondWithStatus() sends, to be sent many times.
-std::string StatusBlock(const absl::Status& status, int64_t retry_after_ms);
+// The same, made once to be sent many times.
+class ConstantStatus {
+ public:
+  ConstantStatus(const absl::Status& status, int64_t retry_after_ms);
+  // As RespondWithStatus() does.
+  void Respond(http2::Session* session, http2::StreamId stream) const;
+  absl::StatusCode code() const { return code_; }
+  // All of it as a header block (http2::ConstantBlock).
+  const std::string& block() const { return block_; }
+
+ private:
+  const absl::StatusCode code_;
+  std::vector<std::pair<absl::string_view, std::string>> fields_;
+  std::string block_;
+};
 
 // Ends a call that was sent headers.
 void FinishWithStatus(http2::Session* session, http2::Stream* stream,
