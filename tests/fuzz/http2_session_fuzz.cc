@@ -4,16 +4,19 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "base/check.h"
 #include "http2/frame_guard.h"
+#include "http2/screen.h"
 #include "http2/session.h"
 
 namespace {
 
 using freshline::http2::Field;
 using freshline::http2::FrameGuard;
+using freshline::http2::Screen;
 using freshline::http2::Session;
 using freshline::http2::Stream;
 using freshline::http2::StreamId;
@@ -45,15 +48,24 @@ struct EchoStream final : Stream {
   int* const open_;
 };
 
-class EchoServer final : public Session::Handler {
+class EchoServer final : public Session::Handler, private Screen::Judge {
  public:
-  EchoServer() : session_({.streams_max = 16}, this) {}
+  EchoServer() : session_({.streams_max = 16}, this) {
+    guard_.ShowTo(&screen_);
+  }
 
-  void OnBegin() override {}
+  void OnBegin() override {
+    fields_ = 0;
+    timeout_ = -1;
+  }
   void OnHeader(absl::string_view name, absl::string_view) override {
     refuse_ = name == "refuse";
+    if (name == "grpc-timeout") timeout_ = fields_;
+    ++fields_;
   }
   Stream* OnRequest(StreamId id) override {
+    FRESHLINE_CHECK(refused_.count(static_cast<uint32_t>(id)) == 0);
+    screen_.Learn(id, this, fields_, timeout_);
     if (refuse_) {
       session_.RespondOnly(id, kHeaders);
       return nullptr;
@@ -67,10 +79,12 @@ class EchoServer final : public Session::Handler {
   // Returns: whether the connection goes on.
   bool Read(std::span<const uint8_t> bytes) {
     FrameGuard::Calls calls;
+    screen_.BeginRead(session_.settled());
     if (guard_.Read(bytes, freshline::base::MonoTime{}, &calls) !=
         FrameGuard::Fault::kNone) {
       return false;
     }
+    TakeRefusals();
     for (const auto& part : guard_.passed()) {
       if (!session_.Receive(part)) return false;
     }
@@ -90,7 +104,37 @@ class EchoServer final : public Session::Handler {
   }
 
  private:
+  // Every other one that is known.
+  bool Refuses() override { return true; }
+  const std::string* Refuse(const void* kind, size_t) override {
+    FRESHLINE_CHECK(kind == this);
+    return ++asked_ % 2 == 0 ? &block_ : nullptr;
+  }
+  // No request is refused twice.
+  void TakeRefusals() {
+    std::string out;
+    screen_.Take(&out);
+    const auto byte = [&](size_t at) {
+      return uint32_t{static_cast<uint8_t>(out[at])};
+    };
+    for (size_t at = 0; at + 9 <= out.size();) {
+      const uint32_t stream = byte(at + 5) << 24 | byte(at + 6) << 16 |
+                              byte(at + 7) << 8 | byte(at + 8);
+      constexpr uint32_t kHeadersType = 1;
+      if (byte(at + 3) == kHeadersType) {
+        FRESHLINE_CHECK(refused_.insert(stream).second);
+      }
+      at += 9 + (byte(at + 1) << 8 | byte(at + 2));
+    }
+  }
+
   FrameGuard guard_{FrameGuard::Limits{}};
+  Screen screen_{this};
+  const std::string block_ = freshline::http2::ConstantBlock(kHeaders);
+  std::set<uint32_t> refused_;
+  int asked_ = 0;
+  int fields_ = 0;
+  int timeout_ = -1;
   int open_ = 0;
   bool refuse_ = false;
   std::map<StreamId, std::unique_ptr<EchoStream>> streams_;
