@@ -117,6 +117,8 @@ bool FrameGuard::OnFrame(std::span<const uint8_t> payload, Calls* calls) {
       OnHeaders(stream, length, (flags & kEndHeaders) != 0, calls);
       if (opens && ScreenHead(stream, length, flags, payload)) return false;
       if (!opens && screen_ != nullptr) screen_->Forget();
+      // To the session it opens a stream, whatever the client means by it.
+      if (unseen) ++calls->opened;
       last_passed_ = std::max(last_passed_, stream);
       in_block_ = (flags & kEndHeaders) == 0;
       break;
