@@ -2,6 +2,7 @@
 #include "rpc/call_door.h"
 
 #include "absl/strings/str_cat.h"
+#include "base/foreign_text.h"
 #include "rpc/poller.h"
 #include "rpc/responses.h"
 
@@ -57,6 +58,12 @@ absl::Status CallDoor::Check() const {
     return absl::ResourceExhaustedError(
         absl::StrCat("metadata: ", head_.metadata_bytes(), " bytes; at most ",
                      metadata_bytes_max_, " (rpc.metadata_bytes_max)"));
+  }
+  if (!head_.encoding().empty() && head_.encoding() != "identity") {
+    return absl::UnimplementedError(
+        absl::StrCat("grpc-encoding: messages compressed by ",
+                     base::Quoted(head_.encoding()),
+                     " are not taken; send them as they are (identity)"));
   }
   return absl::OkStatus();
 }

@@ -29,6 +29,7 @@ void CallHead::Reset() {
   is_post_ = false;
   is_grpc_ = false;
   timeout_ = kInfinite;
+  encoding_.clear();
   metadata_bytes_ = 0;
   fields_ = 0;
   timeout_field_ = -1;
@@ -43,6 +44,8 @@ void CallHead::Add(absl::string_view name, absl::string_view value) {
   } else if (name == "grpc-timeout") {
     timeout_ = ParseTimeout(value);
     timeout_field_ = fields_;
+  } else if (name == "grpc-encoding") {
+    encoding_.assign(value.data(), value.size());
   } else if (!IsOfProtocol(name)) {
     metadata_bytes_ += name.size() + value.size() + kEntryBytes;
   }

@@ -27,6 +27,8 @@ class CallHead {
   bool is_grpc() const { return is_grpc_; }
   // From when the client sent it; kInfinite where it sets no limit.
   base::Duration timeout() const { return timeout_; }
+  // What messages may be compressed by; empty where nothing was said.
+  const std::string& encoding() const { return encoding_; }
   // Metadata of the application, as HTTP/2 counts them: 32 bytes an entry more
   // than their text. What belongs to the protocol does not count.
   uint64_t metadata_bytes() const { return metadata_bytes_; }
@@ -42,6 +44,7 @@ class CallHead {
   bool is_post_ = false;
   bool is_grpc_ = false;
   base::Duration timeout_ = kInfinite;
+  std::string encoding_;
   uint64_t metadata_bytes_ = 0;
   int fields_ = 0;
   int timeout_field_ = -1;
