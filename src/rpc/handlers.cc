@@ -195,25 +195,42 @@ class ReportOutcomeCall final
   const Batches none_;  // it carries no events
 };
 
-class GetStatusCall final
-    : public UnaryCall<v1::GetStatusRequest, v1::GetStatusResponse> {
+// A call that is answered as it comes, and cannot fail once it is read.
+template <typename Request, typename Response, Method kMethod>
+class PlainCall : public UnaryCall<Request, Response> {
  public:
-  GetStatusCall(CallContext* server, const CallOrigin& origin)
-      : UnaryCall(origin, &server->counts.Of(Method::kGetStatus),
-                  server->limits()),
+  static constexpr Method kCounted = kMethod;
+
+  PlainCall(CallContext* server, const CallOrigin& origin)
+      : UnaryCall<Request, Response>(origin, &server->counts.Of(kMethod),
+                                     server->limits()),
         server_(server) {}
 
+ protected:
+  CallContext* const server_;
+
  private:
+  virtual void Answer() = 0;
+
   void Handle() override {
-    if (const absl::Status s = Parse(); !s.ok()) {
-      Finish(s);
-      return;
-    }
+    const absl::Status parsed = this->Parse();
+    if (parsed.ok()) Answer();
+    this->Finish(parsed);
+  }
+};
+
+class GetStatusCall final
+    : public PlainCall<v1::GetStatusRequest, v1::GetStatusResponse,
+                       Method::kGetStatus> {
+ public:
+  using PlainCall::PlainCall;
+
+ private:
+  void Answer() override {
     server_->rooms.status(server_->Report(), response_);
     FillFrontEnd(response_->mutable_front_end());
     FillConnections(server_->connections->stats(), server_->rooms.clock->Now(),
                     response_);
-    Finish(absl::OkStatus());
   }
 
   void FillFrontEnd(v1::FrontEndStatus* out) const {
@@ -238,32 +255,21 @@ class GetStatusCall final
           out->refused_overdue(), " since start"));
     }
   }
-
-  CallContext* const server_;
 };
 
 class GetSchemaCall final
-    : public UnaryCall<v1::GetSchemaRequest, v1::GetSchemaResponse> {
+    : public PlainCall<v1::GetSchemaRequest, v1::GetSchemaResponse,
+                       Method::kGetSchema> {
  public:
-  GetSchemaCall(CallContext* server, const CallOrigin& origin)
-      : UnaryCall(origin, &server->counts.Of(Method::kGetSchema),
-                  server->limits()),
-        server_(server) {}
+  using PlainCall::PlainCall;
 
  private:
-  void Handle() override {
-    if (const absl::Status s = Parse(); !s.ok()) {
-      Finish(s);
-      return;
-    }
+  void Answer() override {
     EncodeSchema(*server_->rooms.revision(), response_);
     response_->set_request_bytes_max(server_->options.receive_bytes_max);
     response_->set_events_per_request_max(
         server_->options.events_per_request_max);
-    Finish(absl::OkStatus());
   }
-
-  CallContext* const server_;
 };
 
 template <typename EventCallType>
@@ -290,12 +296,12 @@ MethodEntry InLine(CallContext* server, Method method,
 }
 
 template <typename CallType>
-MethodEntry AtOnce(CallContext* server, Method method) {
+MethodEntry AtOnce(CallContext* server) {
   MethodEntry entry;
   entry.make = [server](Poller*, const CallOrigin& origin) -> Call* {
     return new CallType(server, origin);
   };
-  entry.counts = &server->counts.Of(method);
+  entry.counts = &server->counts.Of(CallType::kCounted);
   return entry;
 }
 
@@ -316,10 +322,8 @@ void AddHandlers(CallContext* server, MethodTable* methods) {
   methods->emplace(
       store + "ReportOutcome",
       InLine<ReportOutcomeCall>(server, Method::kReportOutcome, kPushBudget));
-  methods->emplace(operations + "GetStatus",
-                   AtOnce<GetStatusCall>(server, Method::kGetStatus));
-  methods->emplace(operations + "GetSchema",
-                   AtOnce<GetSchemaCall>(server, Method::kGetSchema));
+  methods->emplace(operations + "GetStatus", AtOnce<GetStatusCall>(server));
+  methods->emplace(operations + "GetSchema", AtOnce<GetSchemaCall>(server));
 }
 
 }  // namespace freshline::rpc
