@@ -256,10 +256,15 @@ bool Estimator::NoteContention(const Observation& run) {
   const Duration cpu = std::max(*run.cpu_time, Duration(1));
   const Duration waited = run.time - cpu;
   const bool starved = waited > kStarvedMin && waited > cpu;
-  const double seen = starved ? std::min(static_cast<double>(run.time.count()) /
-                                             static_cast<double>(cpu.count()),
-                                         kContentionMax)
-                              : 1.0;
+  // Beside what would be predicted without: what a size was learned to wait
+  // for is in that already.
+  const double expected =
+      static_cast<double>(Mean(run.shape, run.batch).count()) / contention_;
+  const double seen = starved
+                          ? std::clamp(static_cast<double>(run.time.count()) /
+                                           std::max(expected, 1.0),
+                                       1.0, kContentionMax)
+                          : 1.0;
   contention_ += kContentionStep * (seen - contention_);
   // A sum of such steps never ends by itself.
   if (contention_ < 1 + kContentionEnd) contention_ = 1;

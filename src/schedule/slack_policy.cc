@@ -53,7 +53,8 @@ SlackPolicy::SlackPolicy(const PolicyConfig& config,
       queues_(traits_.size()),
       health_(config.probe_interval, config.quarantine_failures),
       gate_(config.background_risk_max),
-      flows_(std::move(flows), config.price_memory, config.fairness) {}
+      flows_(std::move(flows), config.price_memory, config.fairness),
+      offers_(config.price_memory) {}
 
 SlackPolicy::Call SlackPolicy::Begin(MonoTime now, Actions* actions) {
   FRESHLINE_DCHECK(now >= last_now_);
@@ -476,8 +477,12 @@ bool SlackPolicy::Admissible(uint32_t slot, AdmissionTree::Entry* entry,
   const double worth = gain / std::max(1.0, static_cast<double>(work.count()));
   const uint32_t flow = FlowOf(row);
   if (config_.price && row.place != Place::kForeground) {
-    flows_.Offer(flow, worth, work, call.now);
-    if (++offers_ % kOffersPerRefresh == 0) {
+    const double share = offers_.Renew(row.id, row.newest, call.now);
+    flows_.Offer(flow, worth,
+                 Duration(static_cast<int64_t>(
+                     share * static_cast<double>(work.count()))),
+                 call.now);
+    if (++offers_made_ % kOffersPerRefresh == 0) {
       flows_.RefreshPrice(flow, workers_, call.now);
     }
   }

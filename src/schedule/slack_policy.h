@@ -20,6 +20,7 @@
 #include "schedule/policies.h"
 #include "schedule/policy.h"
 #include "schedule/query_hazard.h"
+#include "schedule/recent_offers.h"
 #include "schedule/slot_heap.h"
 
 namespace freshline::schedule {
@@ -276,7 +277,8 @@ class SlackPolicy final : public Policy {
   BackgroundGate gate_;
   QueryHazard hazard_;
   FlowShares flows_;
-  uint64_t offers_ = 0;
+  RecentOffers offers_;
+  uint64_t offers_made_ = 0;
   base::MonoTime renew_at_ = base::kInfinitePast;
   uint32_t renew_next_ = 0;
 

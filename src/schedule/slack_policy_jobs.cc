@@ -386,6 +386,7 @@ void SlackPolicy::RowDone(uint32_t slot, const RowResult& result,
     row.lost = 0;
   }
   row.refreshed_at = call.now;
+  if (config_.price) offers_.Done(row.id);
   ++row.refreshes;
   row.queries_since = 0;
   batch_.clear();

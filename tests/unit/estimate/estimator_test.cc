@@ -224,6 +224,23 @@ TEST(EstimatorTest, StarvedRunsAreForgottenWithinAFewRuns) {
   EXPECT_EQ(estimator.CalibrationOf(base::GroupId{0}).runs, 225U);
 }
 
+// What a size is learned to wait for is not put on it a second time.
+TEST(EstimatorTest, StarvedRunsCountBesideWhatTheirSizeWaitsForAnyway) {
+  Estimator estimator;
+  const base::JobShape shape{base::GroupId{0}, 8, 1};
+  for (int i = 0; i < 200; ++i) {
+    estimator.Observe(
+        {shape, 1, milliseconds(9), {}, {}, false, milliseconds(2)});
+  }
+  EXPECT_EQ(estimator.starved(), 0U);
+  for (int i = 0; i < 50; ++i) {
+    estimator.Observe(
+        {shape, 1, milliseconds(18), {}, {}, false, milliseconds(2)});
+  }
+  EXPECT_EQ(estimator.starved(), 50U);
+  EXPECT_NEAR(base::ToMillis(estimator.Mean(shape, 1)), 18, 1);
+}
+
 // What other threads' time slices do to a run is part of its distribution.
 TEST(EstimatorTest, ARunThatWasPreemptedForATickIsLearned) {
   Estimator estimator;

@@ -78,7 +78,7 @@ class DispatcherTest : public ::testing::Test {
     estimator_ = SeededEstimator();
     auto config = schedule::FindPolicy(policy_name);
     ASSERT_THAT(config, test::IsOk());
-    config->background = false;
+    config->background = background_;
     config_ = *config;
     recording_ = schedule::Recording(100'000);
     inner_policy_ = schedule::MakePolicy(config_, estimator_.get(), {{1}});
@@ -143,6 +143,7 @@ class DispatcherTest : public ::testing::Test {
   }
   void RunFor(Duration d) { RunUntil(clock_.Now() + d); }
 
+  bool background_ = false;  // of what is built next
   test::FakeClock clock_;
   test::FakeWaker waker_;
   std::shared_ptr<const registry::Revision> revision_;
