@@ -74,10 +74,11 @@ struct Observation {
 //
 // A run that other programs kept from the processor for most of its time, and
 // for more than 10 ms, says nothing of its work: it is neither learned nor
-// judged. It moves one factor on all predictions, which a few runs that are not
-// kept waiting bring back to 1. Otherwise three seconds of foreign load would
-// be believed for minutes: what is predicted to take seconds is not run, and
-// what is not run is not learned anew.
+// judged. It moves one factor on all predictions, by how far it is beyond the
+// mean of its size, which a few runs that are not kept waiting bring back to 1.
+// Otherwise three seconds of foreign load would be believed for minutes: what
+// is predicted to take seconds is not run, and what is not run is not learned
+// anew.
 //
 // Thread-safety: none; a pure value without clock, owned by one thread.
 // Bounds: GroupId below groups_max (beyond: predicted by the prior, not

@@ -51,7 +51,8 @@ struct PolicyConfig {
   // Keep what is queued feasible: shed the lowest density while it is not.
   bool admission = false;
   // With admission: work earning less than worker time is worth (DensityPrice)
-  // runs after all other, and is tried only at a good chance to end in time.
+  // runs after all other, and is tried only at a good chance to end in time or
+  // by a worker that has nothing else to do.
   bool price = false;
   // With admission: flows share the workers by weight (FlowShares). While the
   // queue does not fit, a row is shed of the flow that is furthest ahead, and

@@ -488,9 +488,13 @@ bool SlackPolicy::Admissible(uint32_t slot, AdmissionTree::Entry* entry,
   }
   const double price = flows_.price(flow);
   row.weak = worth < price;
-  // The chance at which trying pays what the time could earn elsewhere.
-  row.chance_asked = std::clamp(price / std::max(worth, 1e-300),
-                                config_.chance_min, config_.chance_max);
+  // The chance at which trying pays what the time could earn elsewhere: nothing
+  // while a worker has nothing else to do.
+  const uint32_t before = queued_ - (row.place == Place::kForeground ? 1 : 0);
+  row.chance_asked = before < idle_workers()
+                         ? config_.chance_min
+                         : std::clamp(price / std::max(worth, 1e-300),
+                                      config_.chance_min, config_.chance_max);
   if (costs_->ChanceWithin(row.shape, batch, left) < config_.chance_min) {
     if (health_.ProbeDue(row.id.group, call.now)) QueueProbe(slot);
     return false;

@@ -14,10 +14,12 @@
 namespace freshline::test {
 
 // Every row takes exactly cost_ms times max(scans, 1); a batch of n takes
-// (1 + n) / 2 times that. Prediction and truth are one.
+// (1 + n) / 2 times that. Prediction and truth are one, but that it is told to
+// be so with chance `certain`, and to last for an hour otherwise.
 class FixedCosts final : public estimate::CostModel {
  public:
   double cost_ms = 3;
+  double certain = 1;
   std::vector<double> worker_factors;
 
   double WorkerFactor(base::WorkerId worker) const override {
@@ -30,12 +32,12 @@ class FixedCosts final : public estimate::CostModel {
                             2);
   }
   base::Duration Quantile(const base::JobShape& shape, uint32_t batch,
-                          double) const override {
-    return Mean(shape, batch);
+                          double q) const override {
+    return q > certain ? std::chrono::hours(1) : Mean(shape, batch);
   }
   double ChanceWithin(const base::JobShape& shape, uint32_t batch,
                       base::Duration limit) const override {
-    return limit >= Mean(shape, batch) ? 1 : 0;
+    return limit >= Mean(shape, batch) ? certain : 0;
   }
 };
 

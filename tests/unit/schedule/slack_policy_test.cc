@@ -104,6 +104,26 @@ TEST(SlackPolicyTest, ShedsTheLowestGainPerTimeWhenNotAllFits) {
               ElementsAre("settle 2/2 SHED", "answer 2"));
 }
 
+TEST(SlackPolicyTest, WhatIsWorthLessThanThePriceIsTriedWhileAWorkerIdles) {
+  schedule::PolicyConfig config = *schedule::FindPolicy("slo_aware");
+  config.background = false;
+  PolicyHarness h(config, 2);
+  // Two seconds of work and more within the second that the price remembers.
+  for (uint64_t ticket = 1; ticket <= 800; ++ticket) {
+    h.Arrive(0, ticket, 5000, {{ticket, 1, 100}});
+  }
+  for (uint64_t ticket = 1; ticket <= 800; ++ticket) h.Cancel(1, ticket);
+  EXPECT_GT(h.Stats().price, 1);
+  h.costs.certain = 0.5;
+  EXPECT_THAT(h.Arrive(2, 1001, 30, {{1001, 1, 0.1}}),
+              ElementsAre("settle 1001/1001 SHED", "answer 1001"));
+  h.Done(3, 1);
+  EXPECT_THAT(h.Arrive(3, 1002, 30, {{1002, 1, 0.1}}),
+              ElementsAre("start 1002"));
+  EXPECT_THAT(h.Arrive(3, 1003, 30, {{1003, 1, 0.1}}),
+              ElementsAre("settle 1003/1003 SHED", "answer 1003"));
+}
+
 TEST(SlackPolicyTest, FifoAndEdfOrderAsTheyAreCalled) {
   PolicyHarness fifo("fifo");
   fifo.Arrive(0, 1, 90, {{1}});
