@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <atomic>
 #include <functional>
 #include <iostream>
 #include <memory>
@@ -16,6 +15,7 @@
 #include "bench/load/absolute_sleep.h"
 #include "bench/load/open_loop.h"
 #include "bench/load/self_check.h"
+#include "bench/load/spinners.h"
 #include "bench/replay/daemon_under_test.h"
 #include "bench/replay/requests.h"
 #include "bench/replay/workload.h"
@@ -82,29 +82,6 @@ void FreezeOnce(ProcessRunner* process) {
   SleepUntil(clock.Now() + kFreeze);
   process->Resume();
 }
-
-// Keeps every core busy as long as it lives.
-class Spinners {
- public:
-  Spinners() {
-    for (unsigned i = 0; i < std::thread::hardware_concurrency(); ++i) {
-      threads_.emplace_back([this] {
-        volatile uint64_t x = 0;
-        while (!stop_.load(std::memory_order_relaxed)) x = x + 1;
-      });
-    }
-  }
-  ~Spinners() {
-    stop_ = true;
-    for (std::thread& t : threads_) t.join();
-  }
-  Spinners(const Spinners&) = delete;
-  Spinners& operator=(const Spinners&) = delete;
-
- private:
-  std::atomic<bool> stop_{false};
-  std::vector<std::thread> threads_;
-};
 
 absl::StatusOr<SelfCheckRuns> RunRounds(const LoadOptions& load,
                                         absl::Span<const LoadRequest> requests,

@@ -27,6 +27,7 @@ void AddTrain(CLI::App* app, const Invocation& call, Run* run);
 void AddReplay(CLI::App* app, const Invocation& call, Run* run);
 void AddCompare(CLI::App* app, const Invocation& call, Run* run);
 void AddCheck(CLI::App* app, const Invocation& call, Run* run);
+void AddRecover(CLI::App* app, const Invocation& call, Run* run);
 void AddSimulate(CLI::App* app, const Invocation& call, Run* run);
 void AddSaturate(CLI::App* app, const Invocation& call, Run* run);
 void AddReport(CLI::App* app, const Invocation& call, Run* run);

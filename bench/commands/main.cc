@@ -79,6 +79,7 @@ int Main(int argc, char** argv) {
   bench::AddReplay(&app, call, &run);
   bench::AddCompare(&app, call, &run);
   bench::AddCheck(&app, call, &run);
+  bench::AddRecover(&app, call, &run);
   bench::AddSimulate(&app, call, &run);
   bench::AddSaturate(&app, call, &run);
   bench::AddReport(&app, call, &run);

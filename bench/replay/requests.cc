@@ -169,9 +169,9 @@ std::string EncodePush(std::span<const Click> clicks, size_t begin, size_t end,
 }
 
 std::string EncodeProbe(int64_t user, const std::string& service,
-                        int64_t budget_us) {
+                        std::optional<int64_t> budget_us) {
   v1::GetFeaturesRequest request = Query(user, service);
-  request.set_budget_us(budget_us);
+  if (budget_us.has_value()) request.set_budget_us(*budget_us);
   return request.SerializeAsString();
 }
 

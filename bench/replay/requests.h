@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -55,8 +56,8 @@ EncodedQueries EncodeQueries(const std::vector<Click>& clicks,
 std::string EncodePush(std::span<const Click> clicks, size_t begin, size_t end,
                        const StringPool& pool, const EncodeOptions& options);
 
-// A query without a click.
+// A query without a click. Without a budget it is due by the service's SLO.
 std::string EncodeProbe(int64_t user, const std::string& service,
-                        int64_t budget_us);
+                        std::optional<int64_t> budget_us = {});
 
 }  // namespace freshline::bench
