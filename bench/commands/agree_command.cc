@@ -195,15 +195,11 @@ void AddAgree(CLI::App* app, const Invocation& call, Run* run) {
       "decision within 10 % or what the live runs differ by");
   auto f = std::make_shared<Flags>();
   DaemonOptions& daemon = f->replay.daemon;
-  daemon.binary = call.daemon;
   daemon.definitions = "config/rees46.textproto";
   f->replay.self = call.program;
   AddTraceFlags(sub, &f->workload);
   AddSliceFlag(sub, &f->workload);
-  sub->add_option("--definitions", daemon.definitions, "Definitions")
-      ->capture_default_str();
-  sub->add_option("--daemon", daemon.binary, "freshlined to start")
-      ->capture_default_str();
+  AddDaemonFlags(sub, call, &daemon);
   sub->add_option("--policy", daemon.policy, "Policy of the daemon")
       ->capture_default_str();
   sub->add_option("--workers", daemon.workers, "Worker threads")

@@ -147,11 +147,7 @@ void AddCheck(CLI::App* app, const Invocation& call, Run* run) {
       "Prove the instrument, in about 40 s: freezing the daemon must show, "
       "spinning neighbours must not break the guard");
   auto f = std::make_shared<CheckFlags>();
-  f->daemon.binary = call.daemon;
-  sub->add_option("--daemon", f->daemon.binary, "freshlined to start")
-      ->capture_default_str();
-  sub->add_option("--definitions", f->daemon.definitions, "Definitions")
-      ->capture_default_str();
+  AddDaemonFlags(sub, call, &f->daemon);
   AddTraceFlags(sub, &f->workload);
   sub->add_option("--out", f->daemon.directory, "For logs")
       ->capture_default_str();

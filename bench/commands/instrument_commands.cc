@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/status_macros.h"
 #include "bench/commands/commands.h"
+#include "bench/commands/workload_flags.h"
 #include "bench/load/echo_server.h"
 #include "bench/load/saturate.h"
 #include "bench/replay/daemon_under_test.h"
@@ -220,12 +221,8 @@ void AddSaturate(CLI::App* app, const Invocation& call, Run* run) {
       "Queries/s and server CPU per query for fresh rows, against an echo that "
       "answers the same bytes; about 40 s");
   auto f = std::make_shared<SaturateFlags>();
-  f->daemon.binary = call.daemon;
   f->self = call.program;
-  sub->add_option("--daemon", f->daemon.binary, "freshlined to start")
-      ->capture_default_str();
-  sub->add_option("--definitions", f->daemon.definitions, "Definitions")
-      ->capture_default_str();
+  AddDaemonFlags(sub, call, &f->daemon);
   sub->add_option("--tables", f->daemon.tables, "Directory of items.fltab")
       ->capture_default_str();
   sub->add_option("--in-flight", f->options.in_flight, "Calls under way")

@@ -127,11 +127,7 @@ void AddRecover(CLI::App* app, const Invocation& call, Run* run) {
       "again; "
       "about 30 s. Fails where they are not within the run");
   auto f = std::make_shared<RecoverFlags>();
-  f->daemon.binary = call.daemon;
-  sub->add_option("--daemon", f->daemon.binary, "freshlined to start")
-      ->capture_default_str();
-  sub->add_option("--definitions", f->daemon.definitions, "Definitions")
-      ->capture_default_str();
+  AddDaemonFlags(sub, call, &f->daemon);
   AddTraceFlags(sub, &f->workload);
   sub->add_option("--rate", f->rate, "Queries per second, without those again")
       ->check(CLI::Range(1.0, 1e5))

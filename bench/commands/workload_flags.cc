@@ -30,6 +30,15 @@ void AddReadFlags(CLI::App* sub, double* share_max, base::TimeUnit* unit) {
       ->default_str("us");
 }
 
+void AddDaemonFlags(CLI::App* sub, const Invocation& call,
+                    DaemonOptions* options) {
+  options->binary = call.daemon;
+  sub->add_option("--daemon", options->binary, "freshlined to start")
+      ->capture_default_str();
+  sub->add_option("--definitions", options->definitions, "Definitions")
+      ->capture_default_str();
+}
+
 void AddTraceFlags(CLI::App* sub, WorkloadOptions* options) {
   AddReadFlags(sub, &options->skipped_share_max, &options->time_unit);
   sub->add_option("--trace", options->trace, "REES46 CSV, plain or .gz")

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "base/time_text.h"
 #include "bench/commands/commands.h"
+#include "bench/replay/daemon_under_test.h"
 #include "bench/replay/workload.h"
 #include "bench/report/run_report.h"
 
@@ -19,6 +20,10 @@ namespace freshline::bench {
 // --window, with `options` as defaults.
 void AddReadFlags(CLI::App* sub, double* share_max, base::TimeUnit* unit);
 void AddTraceFlags(CLI::App* sub, WorkloadOptions* options);
+// --daemon and --definitions of a daemon of its own, which is the one beside
+// this program unless told otherwise.
+void AddDaemonFlags(CLI::App* sub, const Invocation& call,
+                    DaemonOptions* options);
 // --slice and --workload.
 void AddSliceFlag(CLI::App* sub, WorkloadOptions* options);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/load/ask_again.h"
 
-#include <algorithm>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <queue>
@@ -168,10 +168,11 @@ int64_t SecondsToRecover(absl::Span<const AskAgainSecond> seconds, size_t calm,
     before.fresh_at_first += seconds[s].fresh_at_first;
   }
   size_t recovered = seconds.size();
-  while (recovered > end && seconds[recovered - 1].fresh_share() >=
-                                before.fresh_share() - tolerance) {
-    --recovered;
-  }
+  const auto as_before = [&](const AskAgainSecond& second) {
+    return second.queries == 0 ||
+           second.fresh_share() >= before.fresh_share() - tolerance;
+  };
+  while (recovered > end && as_before(seconds[recovered - 1])) --recovered;
   return recovered == seconds.size() ? -1
                                      : static_cast<int64_t>(recovered - end);
 }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -51,13 +50,14 @@ struct AskAgainSecond {
 // Returns a record for every second up to the last offset, in order.
 // Returns: UNAVAILABLE naming the target where it is not reached within 10 s.
 // Ends again_max times (timeout + pause) after the last offset at the latest.
-// REQUIRES: queries ascend by offset. Cost: two threads.
+// REQUIRES: queries ascend by offset. Cost: a thread beside the caller's.
 absl::StatusOr<std::vector<AskAgainSecond>> RunAskAgain(
     const AskAgainOptions& options, absl::Span<const ImpatientQuery> queries);
 
 // The seconds from `end` on until the share that is fresh at first is that of
 // the seconds [1, calm), less `tolerance`, and stays so to the last whole
-// second; -1: never. REQUIRES: 1 < calm <= end < seconds.size().
+// second; -1: never. Seconds without queries say nothing. REQUIRES: 1 < calm <=
+// end < seconds.size().
 int64_t SecondsToRecover(absl::Span<const AskAgainSecond> seconds, size_t calm,
                          size_t end, double tolerance);
 

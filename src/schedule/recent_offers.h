@@ -14,8 +14,8 @@ namespace freshline::schedule {
 // who ask at once and again would make worker time dear while workers idle, be
 // refused for its price, and ask again.
 //
-// Thread-safety: none. Cost: O(1). Bounds: 8,192 rows; two that share a place
-// are told of as if each time were the first.
+// Thread-safety: none. Cost: O(1). Bounds: 8,192 rows, 256 KB; two that share a
+// place are told of as if each time were the first.
 class RecentOffers {
  public:
   // `memory`: that of DensityPrice.
@@ -33,7 +33,7 @@ class RecentOffers {
   struct Offer {
     base::RowId row{};
     base::Seq newest = 0;
-    base::MonoTime at = base::kInfinitePast;  // none
+    base::MonoTime at = base::kInfinitePast;  // so: no offer
   };
   Offer& PlaceOf(base::RowId row);
 

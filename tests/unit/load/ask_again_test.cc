@@ -93,6 +93,8 @@ TEST(AskAgainTest, RecoveryIsWhatLastsToTheEnd) {
       Second(10, 10), Second(10, 2),  Second(100, 99), Second(10, 10)};
   EXPECT_EQ(SecondsToRecover(seconds, 3, 4, 0.02), 2);
   EXPECT_EQ(SecondsToRecover(seconds, 3, 6, 0.02), 0);
+  seconds.push_back(Second(0, 0));
+  EXPECT_EQ(SecondsToRecover(seconds, 3, 4, 0.02), 2);
   seconds.push_back(Second(10, 9));
   EXPECT_EQ(SecondsToRecover(seconds, 3, 4, 0.02), -1);
 }
